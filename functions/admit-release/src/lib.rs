@@ -1,0 +1,119 @@
+//! State `Admit`: may this trigger release this commit? Takes the pipeline's
+//! next number and writes the release and its first ledger event together.
+//!
+//! A refused trigger leaves no release: the error goes to `Finish`, which
+//! records the refusal.
+
+use gatewright_aws::Clock;
+use gatewright_aws::store::Store;
+use gatewright_aws::table::Table;
+use gatewright_domain::decide::{Admission, admit};
+use gatewright_domain::ledger::Fact;
+use gatewright_domain::release::{Head, Status};
+use gatewright_domain::trigger::TriggerInput;
+use gatewright_domain::{Digest, ErrorName, PipelineId, ReleaseId, Timestamp};
+use gatewright_handler::{Failure, parse};
+use gatewright_steps::until_settled;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What the state sends. `pipeline` and `version` are compiled into the machine;
+/// `input` is whatever started the execution.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    release: ReleaseId,
+    execution: String,
+    started_at: Timestamp,
+    pipeline: PipelineId,
+    version: Digest,
+    input: Value,
+}
+
+/// Admits the release; admitting it again is the same release.
+///
+/// # Errors
+/// `BadInput`, `NotTriggered`, `UnknownPipeline`, `AlreadyStarted` when the
+/// trigger is refused; `Transient`, `Conflict`, `AccessDenied` when we could not
+/// know.
+pub async fn handle<T: Table, C: Clock>(
+    store: &Store<T>,
+    clock: &C,
+    raw: Value,
+) -> Result<Value, Failure> {
+    let input: Input = parse(raw)?;
+    let trigger: TriggerInput = parse(input.input.clone())?;
+    let Some(definition) = store.definition(&input.pipeline, &input.version).await? else {
+        let why = format!(
+            "pipeline {} has no version {}: run `gatewright apply` with the definition that this machine was compiled from",
+            input.pipeline,
+            input.version.short()
+        );
+        return Err(Failure::new(ErrorName::UnknownPipeline, why));
+    };
+    match admit(&definition, &trigger) {
+        Admission::Refused { error, why } => Err(Failure::new(error, why)),
+        Admission::Admitted { .. } => {
+            until_settled(|| begin(store, clock.now(), &input, &trigger)).await
+        }
+    }
+}
+
+async fn begin<T: Table>(
+    store: &Store<T>,
+    now: Timestamp,
+    input: &Input,
+    trigger: &TriggerInput,
+) -> Result<Value, Failure> {
+    let digest = Digest::of(&input.input)?;
+    if let Some(known) = store.head(&input.release).await? {
+        return again(&known.value, input, &digest);
+    }
+    let head = Head {
+        release: input.release.clone(),
+        pipeline: input.pipeline.clone(),
+        version: input.version.clone(),
+        number: None,
+        trigger: Some(trigger.clone()),
+        input: digest,
+        execution: input.execution.clone(),
+        started_at: input.started_at,
+        status: Status::Running,
+        stage: None,
+        failure: None,
+        ended_at: None,
+        last_seq: 0,
+        last_hash: None,
+    };
+    let admitted = |number| Fact::ReleaseAdmitted {
+        number,
+        version: input.version.clone(),
+        commit: trigger.commit.clone(),
+        reference: trigger.reference.clone(),
+        requester: trigger.requester.clone(),
+        author: trigger.author.clone(),
+    };
+    Ok(reply(&store.begin(head, admitted, now).await?))
+}
+
+/// A start that was made before: the same one goes on, another one is refused.
+fn again(known: &Head, input: &Input, digest: &Digest) -> Result<Value, Failure> {
+    let refused = |why: String| Err(Failure::new(ErrorName::AlreadyStarted, why));
+    if known.status.has_ended() {
+        return refused(format!(
+            "{} was started before and has ended: {}",
+            known.release, known.status
+        ));
+    }
+    if &known.input != digest || known.execution != input.execution {
+        return refused(format!(
+            "{} was started before with other input",
+            known.release
+        ));
+    }
+    Ok(reply(known))
+}
+
+fn reply(head: &Head) -> Value {
+    json!({ "release": head.release, "number": head.number })
+}

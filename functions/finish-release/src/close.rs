@@ -1,0 +1,169 @@
+//! Ends a release that was admitted, whatever ended it.
+
+use gatewright_aws::builds::Builds;
+use gatewright_aws::registry::Registry;
+use gatewright_aws::store::{Commit, Store, WaitKey, queue_delete, wait_delete};
+use gatewright_aws::table::{Table, When};
+use gatewright_domain::approval::State;
+use gatewright_domain::ledger::Fact;
+use gatewright_domain::pipeline::Definition;
+use gatewright_domain::release::{Failure as Why, Head, StageRecord, StageStatus};
+use gatewright_domain::{EnvironmentName, ReleaseId, Timestamp};
+use gatewright_handler::Failure;
+use gatewright_steps::{hand_on, known_definition, release_lock, until_settled};
+use serde_json::Value;
+
+/// The release and the reason in the event of an execution that failed, timed
+/// out or was stopped; nothing for events of other kinds.
+pub(crate) fn stopped(event: &Value) -> Result<Option<(ReleaseId, Why)>, Failure> {
+    let detail = &event["detail"];
+    let word = match detail["status"].as_str() {
+        Some("ABORTED") => "was stopped from outside",
+        Some("TIMED_OUT") => "ran over its whole time budget",
+        Some("FAILED") => "failed outside of its own states",
+        _ => return Ok(None),
+    };
+    let name = detail["name"]
+        .as_str()
+        .ok_or_else(|| Failure::bad_input("the event names no execution"))?;
+    let release = name
+        .parse()
+        .map_err(|e: gatewright_domain::ids::InvalidId| Failure::bad_input(e.to_string()))?;
+    let cause = match detail["cause"].as_str() {
+        Some(cause) if !cause.is_empty() => format!("the execution {word}: {cause}"),
+        _ => format!("the execution {word}"),
+    };
+    let error = detail["error"]
+        .as_str()
+        .filter(|e| !e.is_empty())
+        .unwrap_or("Stopped")
+        .to_owned();
+    Ok(Some((
+        release,
+        Why {
+            stage: None,
+            error,
+            cause,
+        },
+    )))
+}
+
+/// Ends the release if it has not ended; gives its head, or nothing when there is
+/// no such release.
+pub(crate) async fn end<T: Table, B: Builds, R: Registry>(
+    store: &Store<T>,
+    builds: &B,
+    registry: &R,
+    release: &ReleaseId,
+    caught: Option<Why>,
+    now: Timestamp,
+) -> Result<Option<Head>, Failure> {
+    let (head, stop, freed) = until_settled(|| once(store, release, caught.clone(), now)).await?;
+    for build in stop {
+        builds.stop(&build).await?;
+    }
+    if let Some(head) = &head {
+        for environment in freed {
+            hand_on(store, registry, &head.pipeline, &environment, now).await?;
+        }
+    }
+    Ok(head)
+}
+
+type Ended = (Option<Head>, Vec<String>, Vec<EnvironmentName>);
+
+async fn once<T: Table>(
+    store: &Store<T>,
+    release: &ReleaseId,
+    caught: Option<Why>,
+    now: Timestamp,
+) -> Result<Ended, Failure> {
+    let Some(seen) = store.head(release).await? else {
+        return Ok((None, Vec::new(), Vec::new()));
+    };
+    let records = store.stages(release).await?;
+    let running: Vec<String> = records
+        .iter()
+        .filter(|r| r.status == StageStatus::Running)
+        .filter_map(|r| r.build.clone())
+        .collect();
+    let definition = known_definition(store, &seen.value).await?;
+    let environments: Vec<EnvironmentName> = definition.environments.keys().cloned().collect();
+    if seen.value.status.has_ended() {
+        // What follows the ending may have been cut short: it is done again.
+        return Ok((Some(seen.value), running, environments));
+    }
+    let mut commit = Commit::of(&seen);
+    commit = close_requests(store, commit, caught.as_ref()).await?;
+    for environment in &environments {
+        commit = release_lock(store, commit, environment).await?.0;
+        let queue = store.queue(&seen.value.pipeline, environment).await?;
+        for entry in queue.iter().filter(|entry| &entry.release == release) {
+            commit = commit.write(queue_delete(&seen.value.pipeline, environment, entry));
+        }
+    }
+    for wait in waits(&definition, &records, release) {
+        if let Some(wait) = store
+            .wait(&wait)
+            .await?
+            .filter(|w| w.value.answer.is_none())
+        {
+            commit = commit.write(wait_delete(&wait.value, wait.rev));
+        }
+    }
+    let fact = crate::ended(&mut commit.head, &records, caught, now);
+    let head = store.commit(commit.fact(fact), now).await?;
+    Ok((Some(head), running, environments))
+}
+
+/// Everything that the release may still wait for.
+fn waits(definition: &Definition, records: &[StageRecord], release: &ReleaseId) -> Vec<WaitKey> {
+    let stages = definition.stages.iter().enumerate();
+    let mut keys: Vec<WaitKey> = stages
+        .flat_map(|(index, _)| {
+            [
+                WaitKey::approval(release, index),
+                WaitKey::lock(release, index),
+            ]
+        })
+        .collect();
+    for record in records {
+        keys.push(WaitKey::build(release, record.index, record.attempt));
+        if let Some(artifact) = record.evidence.as_ref().and_then(|e| e.artifact.as_ref()) {
+            keys.push(WaitKey::scan(&artifact.digest, release));
+        }
+    }
+    keys
+}
+
+async fn close_requests<T: Table>(
+    store: &Store<T>,
+    mut commit: Commit,
+    caught: Option<&Why>,
+) -> Result<Commit, Failure> {
+    let reason = caught.map_or_else(
+        || "the release has ended".to_owned(),
+        |why| format!("the release has ended: {}", why.cause),
+    );
+    for request in store.approvals(&commit.head.release.clone()).await? {
+        if request.state != State::Open {
+            continue;
+        }
+        let Some(mut seen) = store.approval(&request.release, request.index).await? else {
+            continue;
+        };
+        seen.value.state = State::Closed {
+            reason: reason.clone(),
+        };
+        commit = commit
+            .write(Store::<T>::approval_write(
+                &seen.value,
+                When::Rev(seen.rev),
+            )?)
+            .fact(Fact::ApprovalClosed {
+                stage: request.stage,
+                reason: reason.clone(),
+            });
+    }
+    Ok(commit)
+}

@@ -1,0 +1,392 @@
+//! States of build, test, deploy and verify stages (they hold a token): starts
+//! CodeBuild with the stage's steps, after a conditional record says that this
+//! attempt has not been started before.
+
+use gatewright_aws::builds::{BuildOrder, BuildSeen, Builds};
+use gatewright_aws::config::Config;
+use gatewright_aws::store::{Commit, Seen, Store, WaitKey, stage_write, wait_write};
+use gatewright_aws::table::{Table, When};
+use gatewright_aws::{Clock, Kind};
+use gatewright_compiler::buildspec::buildspec;
+use gatewright_domain::ledger::Fact;
+use gatewright_domain::pipeline::{Artifact, Build, Stage, Variable, Work};
+use gatewright_domain::release::{StageRecord, StageStatus, evidence_before};
+use gatewright_domain::wait::{Answer, Awaited, Wait};
+use gatewright_domain::{Digest, ErrorName, Timestamp, after};
+use gatewright_handler::task::{RESEND_SECONDS, TaskInput, answer_failure, passed};
+use gatewright_handler::{Failure, parse};
+use gatewright_steps::{BuildKey, Running, until_settled};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// How long CodeBuild may queue and provision before a build counts as lost.
+/// A minute of queueing is not unusual; a full queue takes longer.
+const QUEUE_SECONDS: i64 = 600;
+/// How long after a build's own time its missing event is looked after.
+const GRACE_SECONDS: i64 = 60;
+
+/// Starts the stage's build, or takes up one that was started before.
+///
+/// # Errors
+/// What the state's own retry may help; everything else becomes the task's
+/// answer.
+pub async fn handle<T, B, C>(
+    store: &Store<T>,
+    builds: &B,
+    clock: &C,
+    config: &Config,
+    raw: Value,
+) -> Result<Value, Failure>
+where
+    T: Table,
+    B: Builds,
+    C: Clock,
+{
+    let input: TaskInput = parse(raw)?;
+    match start(store, builds, clock.now(), config, &input).await {
+        Ok(()) => {}
+        Err(failure) => answer_failure(store, &input, failure, clock.now()).await?,
+    }
+    Ok(json!({}))
+}
+
+async fn start<T: Table, B: Builds>(
+    store: &Store<T>,
+    builds: &B,
+    now: Timestamp,
+    config: &Config,
+    input: &TaskInput,
+) -> Result<(), Failure> {
+    let Some((record, order)) = until_settled(|| record(store, now, config, input)).await? else {
+        return Ok(());
+    };
+    match builds.start(&order).await {
+        Ok(build) => remember(store, record, &build).await,
+        Err(error) if error.kind == Kind::Transient => Err(error.into()),
+        Err(error) => {
+            let why = error.to_string();
+            until_settled(|| could_not_start(store, &record, now, error.name(), &why)).await
+        }
+    }
+}
+
+/// Records that the attempt begins, with the wait for its end; gives the build to
+/// start, or nothing when the task was answered at once.
+async fn record<T: Table>(
+    store: &Store<T>,
+    now: Timestamp,
+    config: &Config,
+    input: &TaskInput,
+) -> Result<Option<(StageRecord, BuildOrder)>, Failure> {
+    let running = Running::read(store, &input.release).await?;
+    let (index, stage) = running.stage(&input.stage)?;
+    let build = stage.build().ok_or_else(|| {
+        Failure::bad_input(format!("stage {:?} runs no build", stage.name.as_str()))
+    })?;
+    let last = store.last_attempt(&input.release, index).await?;
+    let attempt = match attempt_after(last.as_ref(), build) {
+        Attempt::Start(attempt) | Attempt::TakeUp(attempt) => attempt,
+        Attempt::Over(answer) => {
+            store
+                .table()
+                .write(vec![input.answer_write(index, answer, now)?])
+                .await?;
+            return Ok(None);
+        }
+    };
+    let wait = wait(input, index, attempt, build, last.as_ref(), now);
+    let waiting = store.wait(&WaitKey::of(&wait)).await?.map(|seen| seen.rev);
+    let mut commit = Commit::of(&running.head).write(wait_write(&wait, When::still(waiting))?);
+    commit.head.stage = Some(stage.name.clone());
+    let known = last.filter(|seen| seen.value.attempt == attempt);
+    let record = match known {
+        Some(seen) => {
+            store.table().write(commit.writes).await?;
+            seen.value
+        }
+        None => {
+            let record = new_record(&running, index, stage, attempt, now);
+            let started = Fact::StageStarted {
+                stage: stage.name.clone(),
+                attempt,
+            };
+            commit = lock_held(store, &running, stage, commit).await?;
+            commit = commit
+                .write(stage_write(&record, When::Absent)?)
+                .fact(started);
+            store.commit(commit, now).await?;
+            record
+        }
+    };
+    if record.build.is_some() {
+        return Ok(None);
+    }
+    let order = order(store, &running, index, stage, build, &record, config).await?;
+    Ok(Some((record, order)))
+}
+
+enum Attempt {
+    Start(u32),
+    TakeUp(u32),
+    Over(Answer),
+}
+
+fn attempt_after(last: Option<&Seen<StageRecord>>, build: &Build) -> Attempt {
+    let Some(last) = last.map(|seen| &seen.value) else {
+        return Attempt::Start(1);
+    };
+    match (last.status, &last.failure) {
+        (StageStatus::Running, _) => Attempt::TakeUp(last.attempt),
+        (StageStatus::Passed | StageStatus::Scanning, _) => Attempt::Over(passed()),
+        (StageStatus::Failed, Some((ErrorName::BuildFault, _)))
+            if last.attempt <= build.retries =>
+        {
+            Attempt::Start(last.attempt + 1)
+        }
+        (StageStatus::Failed, Some((error, why))) => Attempt::Over(Answer::failure(*error, why)),
+        (StageStatus::Failed, None) => Attempt::Over(Answer::failure(
+            ErrorName::Bug,
+            "the stage failed without a reason",
+        )),
+    }
+}
+
+fn wait(
+    input: &TaskInput,
+    index: usize,
+    attempt: u32,
+    build: &Build,
+    last: Option<&Seen<StageRecord>>,
+    now: Timestamp,
+) -> Wait {
+    let known = last
+        .filter(|seen| seen.value.attempt == attempt)
+        .and_then(|seen| seen.value.build.clone());
+    Wait {
+        release: input.release.clone(),
+        index,
+        stage: input.stage.clone(),
+        awaited: Awaited::Build {
+            attempt,
+            build: known,
+        },
+        token: input.token.clone(),
+        since: now,
+        deadline: after(now, build.timeout.get() + QUEUE_SECONDS),
+        due: after(now, build.timeout.get() + GRACE_SECONDS),
+        answer: None,
+    }
+}
+
+fn new_record(
+    running: &Running,
+    index: usize,
+    stage: &Stage,
+    attempt: u32,
+    now: Timestamp,
+) -> StageRecord {
+    StageRecord {
+        release: running.head.value.release.clone(),
+        index,
+        stage: stage.name.clone(),
+        attempt,
+        environment: stage.environment.clone(),
+        deploys: matches!(stage.work, Work::Deploy(_)),
+        status: StageStatus::Running,
+        started_at: now,
+        ended_at: None,
+        build: None,
+        log: None,
+        evidence: None,
+        scan: None,
+        gates: Vec::new(),
+        failure: None,
+    }
+}
+
+/// A deploy begins only under the lock that `clear-deploy` took for it.
+async fn lock_held<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    stage: &Stage,
+    commit: Commit,
+) -> Result<Commit, Failure> {
+    let (Work::Deploy(_), Some(environment)) = (&stage.work, &stage.environment) else {
+        return Ok(commit);
+    };
+    let head = &running.head.value;
+    match store.lock(&head.pipeline, environment).await? {
+        (lock, Some(rev)) if lock.is_held_by(&head.release) => {
+            Ok(commit.write(Store::<T>::lock_check(&lock, rev)))
+        }
+        (_, _) => {
+            let why = format!("{} does not hold the lock of {environment}", head.title());
+            Err(Failure::new(ErrorName::LockLost, why))
+        }
+    }
+}
+
+async fn order<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    index: usize,
+    stage: &Stage,
+    build: &Build,
+    record: &StageRecord,
+    config: &Config,
+) -> Result<BuildOrder, Failure> {
+    let head = &running.head.value;
+    let trigger = head
+        .trigger
+        .as_ref()
+        .ok_or_else(|| Failure::bug("a release without a trigger"))?;
+    let key = BuildKey {
+        release: head.release.clone(),
+        index,
+        attempt: record.attempt,
+    };
+    let mut env: BTreeMap<String, String> = key.to_env().into();
+    env.insert("GATEWRIGHT_PIPELINE".to_owned(), head.pipeline.to_string());
+    env.insert("COMMIT_SHA".to_owned(), trigger.commit.to_string());
+    env.insert("IMAGE_TAG".to_owned(), trigger.commit.to_string());
+    env.insert("ECR_REGISTRY".to_owned(), config.ecr_registry());
+    if let Some((name, environment)) = stage
+        .environment
+        .as_ref()
+        .and_then(|n| running.definition.environments.get_key_value(n))
+    {
+        env.insert("ENVIRONMENT".to_owned(), name.to_string());
+        env.insert("CLUSTER".to_owned(), environment.cluster.clone());
+        env.insert("NAMESPACE".to_owned(), environment.namespace.clone());
+        env.extend(image(store, running, index, config).await?);
+    }
+    for (name, variable) in &build.env {
+        if let Variable::Plain { value } = variable {
+            env.insert(name.clone(), value.clone());
+        }
+    }
+    let minutes = build.timeout.0.div_ceil(60);
+    Ok(BuildOrder {
+        project: build.project.clone(),
+        // CodeBuild takes at most 64 characters; a digest's hex is exactly that.
+        idempotency: Digest::of(&(&key.release, key.index, key.attempt))?
+            .hex()
+            .to_owned(),
+        repository: running.definition.source.repository.clone(),
+        commit: trigger.commit.to_string(),
+        image: build.image.clone(),
+        compute: build.compute.clone(),
+        timeout_minutes: i32::try_from(minutes).unwrap_or(i32::MAX),
+        buildspec: buildspec(&running.definition, stage).to_string(),
+        env,
+    })
+}
+
+/// The image that the release has pinned, by digest: nothing after packaging is
+/// addressed by tag.
+async fn image<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    index: usize,
+    config: &Config,
+) -> Result<Vec<(String, String)>, Failure> {
+    let head = &running.head.value;
+    let records = store.stages(&head.release).await?;
+    let evidence = evidence_before(head, &records, index);
+    let pinned = running.definition.artifacts.iter().find_map(
+        |(name, Artifact::Image { repository, .. })| {
+            Some((
+                repository,
+                evidence.as_ref()?.artifact(name)?.digest.clone(),
+            ))
+        },
+    );
+    Ok(pinned.map_or_else(Vec::new, |(repository, digest)| {
+        vec![
+            (
+                "IMAGE".to_owned(),
+                format!("{}/{repository}@{digest}", config.ecr_registry()),
+            ),
+            ("IMAGE_DIGEST".to_owned(), digest.to_string()),
+        ]
+    }))
+}
+
+/// Remembers which build was started. When the record has moved on meanwhile,
+/// the build's end has been faster, and there is nothing to remember.
+async fn remember<T: Table>(
+    store: &Store<T>,
+    record: StageRecord,
+    build: &BuildSeen,
+) -> Result<(), Failure> {
+    let once = || async {
+        let seen = store
+            .stage(&record.release, record.index, record.attempt)
+            .await?;
+        let Some(mut seen) = seen.filter(|seen| seen.value.build.is_none()) else {
+            return Ok(());
+        };
+        seen.value.build = Some(build.id.clone());
+        seen.value.log = build.log.clone();
+        let mut writes = vec![stage_write(&seen.value, When::Rev(seen.rev))?];
+        if let Some(mut wait) = store
+            .wait(&WaitKey::build(
+                &record.release,
+                record.index,
+                record.attempt,
+            ))
+            .await?
+        {
+            wait.value.awaited = Awaited::Build {
+                attempt: record.attempt,
+                build: Some(build.id.clone()),
+            };
+            writes.push(wait_write(&wait.value, When::Rev(wait.rev))?);
+        }
+        store.table().write(writes).await?;
+        Ok(())
+    };
+    until_settled(once).await
+}
+
+/// CodeBuild refused to start the build: the stage has failed.
+async fn could_not_start<T: Table>(
+    store: &Store<T>,
+    record: &StageRecord,
+    now: Timestamp,
+    error: ErrorName,
+    why: &str,
+) -> Result<(), Failure> {
+    let running = Running::read(store, &record.release).await?;
+    let Some(mut seen) = store
+        .stage(&record.release, record.index, record.attempt)
+        .await?
+    else {
+        return Ok(());
+    };
+    seen.value.status = StageStatus::Failed;
+    seen.value.ended_at = Some(now);
+    seen.value.failure = Some((error, why.to_owned()));
+    let failed = Fact::StageFailed {
+        stage: record.stage.clone(),
+        error: error.to_string(),
+        cause: why.to_owned(),
+    };
+    let mut commit = Commit::of(&running.head)
+        .fact(failed)
+        .write(stage_write(&seen.value, When::Rev(seen.rev))?);
+    if let Some(mut wait) = store
+        .wait(&WaitKey::build(
+            &record.release,
+            record.index,
+            record.attempt,
+        ))
+        .await?
+    {
+        wait.value.answer = Some(Answer::failure(error, why));
+        wait.value.due = after(now, RESEND_SECONDS);
+        commit = commit.write(wait_write(&wait.value, When::Rev(wait.rev))?);
+    }
+    store.commit(commit, now).await?;
+    Ok(())
+}

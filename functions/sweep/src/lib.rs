@@ -1,0 +1,241 @@
+//! Each minute: catches what events lost. Overdue waits are read again at their
+//! source, answers that were not delivered are sent again, approvals are
+//! reminded and expired, locks whose holder has ended are handed on.
+
+mod approvals;
+
+use gatewright_aws::Clock;
+use gatewright_aws::builds::Builds;
+use gatewright_aws::registry::Registry;
+use gatewright_aws::store::{Commit, Due, Seen, Store, WaitKey, stage_write, wait_write};
+use gatewright_aws::table::{Table, When};
+use gatewright_aws::tasks::Executions;
+use gatewright_domain::ledger::Fact;
+use gatewright_domain::lock::Lock;
+use gatewright_domain::release::StageStatus;
+use gatewright_domain::wait::{Answer, Awaited, Wait};
+use gatewright_domain::{ErrorName, Timestamp, after};
+use gatewright_handler::Failure;
+use gatewright_handler::task::{RESEND_SECONDS, TaskInput};
+use gatewright_steps::{
+    Running, Settled, clear_stage, hand_on, settle_build, settle_scan, until_settled,
+};
+use serde_json::{Value, json};
+
+/// How many overdue things one run looks after; the next run takes the rest.
+const BATCH: u32 = 100;
+/// How long an overdue build is left alone between two looks.
+const LOOK_AGAIN_SECONDS: i64 = 60;
+/// How much a lease is lengthened while its holder is alive.
+const LEASE_SECONDS: i64 = 3_600;
+
+/// Looks after everything that is due. One thing that cannot be looked after
+/// does not keep the others waiting.
+///
+/// # Errors
+/// When the table cannot be read at all.
+pub async fn handle<T, B, R, X, C>(
+    store: &Store<T>,
+    builds: &B,
+    registry: &R,
+    executions: &X,
+    clock: &C,
+    _event: Value,
+) -> Result<Value, Failure>
+where
+    T: Table,
+    B: Builds,
+    R: Registry,
+    X: Executions,
+    C: Clock,
+{
+    let now = clock.now();
+    let due = store.due(now, BATCH).await?;
+    let (found, mut failed) = (due.len(), 0);
+    for thing in due {
+        let outcome = match thing {
+            Due::Wait(wait) => look_after(store, builds, registry, wait, now).await,
+            Due::Lock(lock) => heal(store, registry, executions, &lock, now).await,
+        };
+        if let Err(failure) = outcome {
+            failed += 1;
+            tracing::error!(error = %failure.name, "{}", failure.message);
+        }
+    }
+    Ok(json!({ "due": found, "failed": failed }))
+}
+
+async fn look_after<T: Table, B: Builds, R: Registry>(
+    store: &Store<T>,
+    builds: &B,
+    registry: &R,
+    wait: Seen<Wait>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    if wait.value.answer.is_some() {
+        return touch(store, wait, now).await;
+    }
+    let outcome = match &wait.value.awaited {
+        Awaited::Build { attempt, build } => {
+            overdue_build(
+                store,
+                builds,
+                registry,
+                &wait,
+                *attempt,
+                build.as_deref(),
+                now,
+            )
+            .await
+        }
+        Awaited::Scan { .. } => settle_scan(store, registry, &WaitKey::of(&wait.value), now).await,
+        Awaited::Approval => {
+            until_settled(|| approvals::remind_or_expire(store, &wait.value, now)).await
+        }
+        Awaited::Lock { .. } => {
+            let input = TaskInput {
+                release: wait.value.release.clone(),
+                stage: wait.value.stage.clone(),
+                token: wait.value.token.clone(),
+            };
+            clear_stage(store, registry, &input, now).await
+        }
+        Awaited::Nothing => touch(store, wait.clone(), now).await,
+    };
+    match outcome {
+        // Its release has ended without taking the wait along.
+        Err(failure) if failure.name == ErrorName::ReleaseEnded => {
+            store
+                .table()
+                .write(vec![gatewright_aws::store::wait_delete(
+                    &wait.value,
+                    wait.rev,
+                )])
+                .await?;
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Changes nothing but the revision: the stream then shows the answer to
+/// `answer-task` once more.
+async fn touch<T: Table>(
+    store: &Store<T>,
+    mut wait: Seen<Wait>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    wait.value.due = after(now, RESEND_SECONDS);
+    store
+        .table()
+        .write(vec![wait_write(&wait.value, When::Rev(wait.rev))?])
+        .await?;
+    Ok(())
+}
+
+async fn overdue_build<T: Table, B: Builds, R: Registry>(
+    store: &Store<T>,
+    builds: &B,
+    registry: &R,
+    wait: &Seen<Wait>,
+    attempt: u32,
+    build: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    if let Some(id) = build {
+        match settle_build(store, builds, registry, id, now).await? {
+            Settled::Judged(_) | Settled::Already => return Ok(()),
+            Settled::StillRunning if now < wait.value.deadline => {
+                let mut later = wait.value.clone();
+                later.due = after(now, LOOK_AGAIN_SECONDS);
+                store
+                    .table()
+                    .write(vec![wait_write(&later, When::Rev(wait.rev))?])
+                    .await?;
+                return Ok(());
+            }
+            Settled::StillRunning | Settled::NotOurs(_) => {}
+        }
+        builds.stop(id).await?;
+    }
+    let (error, why) = match build {
+        Some(id) => (
+            ErrorName::BuildLost,
+            format!("build {id} never reported its end and was given up"),
+        ),
+        None => (
+            ErrorName::BuildLost,
+            "the build's start was never recorded".to_owned(),
+        ),
+    };
+    until_settled(|| give_up(store, &wait.value, attempt, error, &why, now)).await
+}
+
+async fn give_up<T: Table>(
+    store: &Store<T>,
+    wait: &Wait,
+    attempt: u32,
+    error: ErrorName,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let running = Running::read(store, &wait.release).await?;
+    let Some(mut record) = store.stage(&wait.release, wait.index, attempt).await? else {
+        return Ok(());
+    };
+    let Some(mut waiting) = store.wait(&WaitKey::of(wait)).await? else {
+        return Ok(());
+    };
+    record.value.status = StageStatus::Failed;
+    record.value.ended_at = Some(now);
+    record.value.failure = Some((error, why.to_owned()));
+    waiting.value.answer = Some(Answer::failure(error, why));
+    waiting.value.due = after(now, RESEND_SECONDS);
+    let failed = Fact::StageFailed {
+        stage: wait.stage.clone(),
+        error: error.to_string(),
+        cause: why.to_owned(),
+    };
+    let commit = Commit::of(&running.head)
+        .fact(failed)
+        .write(stage_write(&record.value, When::Rev(record.rev))?)
+        .write(wait_write(&waiting.value, When::Rev(waiting.rev))?);
+    store.commit(commit, now).await?;
+    Ok(())
+}
+
+/// A lock whose lease has run out: a living holder keeps it, a dead one loses it.
+async fn heal<T: Table, R: Registry, X: Executions>(
+    store: &Store<T>,
+    registry: &R,
+    executions: &X,
+    lock: &Seen<Lock>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let Some(holder) = &lock.value.holder else {
+        return Ok(());
+    };
+    let head = store.head(&holder.release).await?;
+    let alive = match &head {
+        Some(head) if !head.value.status.has_ended() => executions
+            .is_running(&head.value.execution)
+            .await?
+            .unwrap_or(false),
+        Some(_) | None => false,
+    };
+    let next = if alive {
+        lock.value.taken(&holder.release, now, LEASE_SECONDS)
+    } else {
+        lock.value.released(&holder.release)
+    };
+    let Some(next) = next else { return Ok(()) };
+    store
+        .table()
+        .write(vec![Store::<T>::lock_write(&next, Some(lock.rev))?])
+        .await?;
+    if alive {
+        Ok(())
+    } else {
+        hand_on(store, registry, &next.pipeline, &next.environment, now).await
+    }
+}

@@ -1,0 +1,9 @@
+//! The programs builds on the laptop stack find as `docker`, `kubectl`,
+//! `kustomize`, `aws` and `pip-audit`; see `gatewright_local::tools`.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    ExitCode::from(gatewright_local::tools::main(std::env::args_os().collect()).await)
+}

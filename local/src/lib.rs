@@ -1,0 +1,43 @@
+//! Gatewright's laptop stack: stand-ins for the services the AWS emulator
+//! lacks.
+//!
+//! [`StandIns`] is one HTTP server on 127.0.0.1 that plays AWS CodeBuild,
+//! Amazon ECR, Slack, an e-mail inbox fed by SNS, and a Kubernetes cluster; the
+//! program `gatewright-standin` plays `docker`, `kubectl`, `kustomize`, `aws`
+//! and `pip-audit` inside builds. All of them say that they are stand-ins, keep
+//! the real services' rules where a release can run into them, and refuse by
+//! name what they do not play.
+//!
+//! | path | what |
+//! | --- | --- |
+//! | `POST /codebuild` | CodeBuild's API (AWS JSON 1.1) |
+//! | `GET /codebuild/builds`, `GET /codebuild/logs/<id>?offset=` | builds and their logs |
+//! | `POST /codebuild/_faults` | [`CodeBuildFaults`] |
+//! | `POST /ecr` | ECR's API (AWS JSON 1.1) |
+//! | `POST /ecr/_findings`, `POST /ecr/_faults` | what scans find; [`EcrFaults`] |
+//! | `POST /slack/api/<method>` | Slack's Web API |
+//! | `GET /inbox`, `GET /inbox.json`, `POST /inbox/press` | what people got, and pressing a button |
+//! | `POST /sns` | the e-mail inbox's SNS subscription |
+//! | `/registry/…`, `/cluster/…` | what the tools in builds talk to |
+
+mod aws_json;
+mod cluster;
+mod codebuild;
+mod config;
+mod ecr;
+mod events;
+mod ids;
+mod inbox;
+mod process;
+mod server;
+mod slack;
+mod sns;
+mod sync;
+mod tasks;
+pub mod tools;
+
+pub use codebuild::CodeBuildFaults;
+pub use config::{SlackChannel, SlackConfig, SlackUser, StandInsConfig};
+pub use ecr::{EcrFaults, FindingsError};
+pub use events::{Event, EventSink, RecordingSink, SinkError, SinkFuture};
+pub use server::{StandIns, StartError};

@@ -1,0 +1,321 @@
+//! The tools on a build's PATH, run as the programs they are.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use serde_json::json;
+
+use crate::stack::Stack;
+
+/// A folder to run tools in, with a HOME of its own.
+struct Place<'s> {
+    stack: &'s Stack,
+    folder: PathBuf,
+}
+
+impl<'s> Place<'s> {
+    fn new(stack: &'s Stack) -> Self {
+        let folder = stack.folder.path().join("work");
+        fs::create_dir_all(folder.join("kube")).unwrap();
+        Self { stack, folder }
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        fs::write(self.folder.join(path), content).unwrap();
+    }
+
+    async fn try_run(&self, line: &str, folder: &Path, extra: &[(&str, &str)]) -> Output {
+        let bin = self.stack.data().join("bin");
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        tokio::process::Command::new("bash")
+            .args(["-c", line])
+            .current_dir(folder)
+            .env("PATH", path)
+            .env("HOME", self.stack.folder.path())
+            .env(
+                "GATEWRIGHT_STANDINS_URL",
+                self.stack.stand_ins.url().as_str(),
+            )
+            .envs(extra.iter().copied())
+            .output()
+            .await
+            .unwrap()
+    }
+
+    /// Runs a line that must succeed and returns what it printed.
+    async fn run(&self, line: &str) -> String {
+        let output = self.try_run(line, &self.folder, &[]).await;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {errors}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Runs a line that must fail; its exit code and what it complained.
+    async fn fail(&self, line: &str) -> (i32, String) {
+        let output = self.try_run(line, &self.folder, &[]).await;
+        assert!(!output.status.success(), "{line} succeeded");
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    }
+}
+
+const REGISTRY: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
+
+const DEPLOYMENT: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  progressDeadlineSeconds: 15
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web
+          ports: [{containerPort: 8080}]
+          env: [{name: MESSAGE, value: hello}]
+          readinessProbe: {httpGet: {path: /index.html, port: 8080}}
+";
+
+fn service(place: &Place<'_>) {
+    place.write("Dockerfile", "FROM scratch\nEXPOSE 8080\nCMD [\"python3\", \"-m\", \"http.server\", \"8080\", \"--bind\", \"0.0.0.0\"]\n");
+    place.write("index.html", "one");
+    place.write("kube/deployment.yaml", DEPLOYMENT);
+    place.write(
+        "kube/kustomization.yaml",
+        "namespace: apps\nresources: [deployment.yaml]\n",
+    );
+}
+
+/// Builds, pushes and returns the digest the registry has.
+async fn push(place: &Place<'_>, tag: &str) -> String {
+    let reference = format!("{REGISTRY}/web:{tag}");
+    place.run(&format!("docker build -t {reference} .")).await;
+    let pushed = place.run(&format!("docker push {reference}")).await;
+    let digest = pushed
+        .split("digest: ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    digest.to_owned()
+}
+
+async fn with_repository() -> Stack {
+    let stack = Stack::start().await;
+    let request = json!({"repositoryName": "web", "imageTagMutability": "IMMUTABLE"});
+    stack.ecr("CreateRepository", request).await;
+    stack
+}
+
+#[tokio::test]
+async fn a_pushed_image_is_ecrs_and_its_tag_does_not_move() {
+    let stack = with_repository().await;
+    let place = Place::new(&stack);
+    service(&place);
+    place.run("aws ecr get-login-password --region x | docker login --username AWS --password-stdin host").await;
+    let digest = push(&place, "v1").await;
+    assert_eq!(
+        push(&place, "v1").await,
+        digest,
+        "the same image again is fine"
+    );
+    let query = "aws ecr describe-images --repository-name web --image-ids imageTag=v1 --query 'imageDetails[0].imageDigest' --output text";
+    assert_eq!(place.run(query).await, digest);
+    let inspected = place
+        .run(&format!(
+            "docker inspect --format '{{{{index .RepoDigests 0}}}}' {REGISTRY}/web:v1"
+        ))
+        .await;
+    assert_eq!(inspected, format!("{REGISTRY}/web@{digest}"));
+    place.write("index.html", "two");
+    place
+        .run(&format!("docker build -t {REGISTRY}/web:v1 ."))
+        .await;
+    let (code, errors) = place.fail(&format!("docker push {REGISTRY}/web:v1")).await;
+    assert_eq!(code, 1);
+    assert!(
+        errors.contains("cannot be overwritten because the tag is immutable"),
+        "{errors}"
+    );
+    let started = place
+        .run("aws ecr start-image-scan --repository-name web --image-id imageTag=v1")
+        .await;
+    assert!(started.contains("IN_PROGRESS"));
+    stack.stand_ins.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_rollout_replaces_a_revision_only_by_a_healthy_one() {
+    let stack = with_repository().await;
+    let place = Place::new(&stack);
+    service(&place);
+    place.run("aws eks update-kubeconfig --name staging").await;
+    let deploy = async |tag: &str| {
+        let digest = push(&place, tag).await;
+        place
+            .run(&format!(
+                "cd kube && kustomize edit set image web={REGISTRY}/web@{digest}"
+            ))
+            .await;
+        let applied = place.run("kubectl apply -k kube").await;
+        (digest, applied)
+    };
+    let get = "kubectl get ingress web -o jsonpath='{.status.loadBalancer.ingress[0].hostname}'";
+    let page = async || {
+        let address = place.run(get).await;
+        let answer = stack
+            .http
+            .get(format!("http://{address}/index.html"))
+            .send()
+            .await
+            .unwrap();
+        answer.text().await.unwrap()
+    };
+    let (digest, applied) = deploy("v1").await;
+    assert!(applied.contains("deployment.apps/web created"), "{applied}");
+    let done = place
+        .run("kubectl rollout status deployment/web --timeout=15s")
+        .await;
+    assert!(done.contains("successfully rolled out"), "{done}");
+    assert_eq!(page().await, "one");
+    assert!(
+        place
+            .run("kubectl apply -k kube")
+            .await
+            .contains("unchanged")
+    );
+    let image = place
+        .run("kubectl get deployment web -o jsonpath='{.spec.template.spec.containers[0].image}'")
+        .await;
+    assert!(image.ends_with(&digest));
+
+    place.write("index.html", "broken");
+    place.write(
+        "Dockerfile",
+        "FROM scratch\nCMD [\"bash\", \"-c\", \"echo no such setting; exit 3\"]\n",
+    );
+    deploy("v2").await;
+    let (_, errors) = place
+        .fail("kubectl rollout status deployment/web -n apps")
+        .await;
+    assert!(
+        errors.contains("no such setting") && errors.contains("exit status: 3"),
+        "{errors}"
+    );
+    assert_eq!(page().await, "one", "the old revision still serves");
+
+    service(&place);
+    place.write("index.html", "three");
+    deploy("v3").await;
+    place.run("kubectl rollout status deployment/web").await;
+    assert_eq!(page().await, "three");
+    let record = fs::read(stack.data().join("clusters/staging/apps/web.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    assert_eq!(
+        (&record["revision"], &record["state"]),
+        (&json!(3), &json!("Available"))
+    );
+    let address = record["address"].as_str().unwrap().to_owned();
+    stack.stand_ins.shutdown().await;
+    assert!(
+        tokio::net::TcpStream::connect(address).await.is_err(),
+        "nothing serves any more"
+    );
+}
+
+#[tokio::test]
+async fn an_image_the_registry_does_not_have_is_not_deployed() {
+    let stack = with_repository().await;
+    let place = Place::new(&stack);
+    service(&place);
+    let (_, errors) = place.fail("kubectl apply -k kube").await;
+    assert!(errors.contains("update-kubeconfig"), "{errors}");
+    place.run("kubectl config use-context staging").await;
+    let (_, errors) = place.fail("kubectl apply -k kube").await;
+    assert!(
+        errors.contains("there is no such repository") || errors.contains("no such tag"),
+        "{errors}"
+    );
+    place.write(
+        "kube/kustomization.yaml",
+        "resources: [deployment.yaml]\nhelmCharts: []\n",
+    );
+    let (_, errors) = place.fail("kubectl apply -k kube").await;
+    assert!(errors.contains("`helmCharts` is not played"), "{errors}");
+    stack.stand_ins.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_a_tool_does_not_play_ends_with_two_and_says_so() {
+    let stack = Stack::start().await;
+    let place = Place::new(&stack);
+    for line in [
+        "docker run x",
+        "kubectl delete pod x",
+        "aws s3 ls",
+        "kustomize build .",
+        "kubectl get pods -o yaml",
+    ] {
+        let (code, errors) = place.fail(line).await;
+        assert_eq!(code, 2, "{line}: {errors}");
+        assert!(errors.contains("laptop stand-in for"), "{errors}");
+    }
+    stack.stand_ins.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_audit_that_cannot_reach_its_service_fails_and_names_what_it_left_out() {
+    let stack = Stack::start().await;
+    let place = Place::new(&stack);
+    place.write("requirements.txt", "fastapi==1.0\nuvicorn==2.0\n");
+    let tools = stack.folder.path().join("tools");
+    fs::create_dir_all(&tools).unwrap();
+    let real = tools.join("pip-audit");
+    let audit = |script: &str| {
+        fs::write(&real, format!("#!/bin/bash\n{script}\n")).unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let path = format!(
+        "{}:{}:/usr/bin:/bin",
+        stack.data().join("bin").display(),
+        tools.display()
+    );
+    let run = async |allow: &str| {
+        let extra = [
+            ("PATH", path.as_str()),
+            ("GATEWRIGHT_ALLOW_UNAUDITED", allow),
+        ];
+        let output = place
+            .try_run("pip-audit -r requirements.txt", &place.folder, &extra)
+            .await;
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    audit(
+        "echo \"HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded\" >&2; exit 1",
+    );
+    let (code, errors) = run("").await;
+    assert_eq!(code, 1);
+    assert!(
+        errors.contains("pypi.org was not reached; NOT audited: fastapi==1.0, uvicorn==2.0"),
+        "{errors}"
+    );
+    let (code, errors) = run("1").await;
+    assert_eq!(code, 0);
+    assert!(errors.contains("WARNING"), "{errors}");
+    audit("echo 'Found 1 known vulnerability' >&2; exit 1");
+    let (code, _) = run("1").await;
+    assert_eq!(code, 1, "a real finding is never waved through");
+    stack.stand_ins.shutdown().await;
+}

@@ -1,0 +1,133 @@
+//! Configuration from environment variables, each named when it is missing.
+
+use gatewright_domain::text::shortened;
+
+/// Where everything is. A function reads only what its role may use; what it has
+/// no variable for stays `None` and is asked for by name when it is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The table's name.
+    pub table: String,
+    /// The AWS account.
+    pub account: String,
+    /// The AWS region.
+    pub region: String,
+    /// The SNS topic's ARN.
+    pub topic: Option<String>,
+    /// Where people reach the pages, without a slash at the end.
+    pub public_url: Option<String>,
+    /// The secret with the key for personal links.
+    pub link_secret: Option<String>,
+    /// The secret with Slack's bot token and signing secret.
+    pub slack_secret: Option<String>,
+    /// Slack's API.
+    pub slack_api_url: String,
+}
+
+/// A variable that is missing or wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It is not set.
+    #[error("environment variable {0} is not set")]
+    Missing(&'static str),
+    /// It is set to something impossible.
+    #[error("environment variable {name} is {value:?}: {why}")]
+    Wrong {
+        /// Which.
+        name: &'static str,
+        /// What it says.
+        value: String,
+        /// What would be right.
+        why: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the configuration through `lookup`, so that tests need no environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or impossible, by name.
+    pub fn from_vars(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let set = |name: &str| {
+            lookup(name)
+                .map(|v| v.trim().to_owned())
+                .filter(|v| !v.is_empty())
+        };
+        let required = |name: &'static str| set(name).ok_or(ConfigError::Missing(name));
+        let public_url =
+            set("GATEWRIGHT_PUBLIC_URL").map(|url| url.trim_end_matches('/').to_owned());
+        if let Some(value) = public_url.as_ref().filter(|url| !url.starts_with("http")) {
+            let (name, why) = (
+                "GATEWRIGHT_PUBLIC_URL",
+                "it must begin with https:// (or http:// on a laptop)",
+            );
+            return Err(ConfigError::Wrong {
+                name,
+                value: shortened(value, 200),
+                why,
+            });
+        }
+        Ok(Self {
+            table: required("GATEWRIGHT_TABLE")?,
+            account: required("GATEWRIGHT_ACCOUNT")?,
+            region: required("AWS_REGION")?,
+            topic: set("GATEWRIGHT_TOPIC"),
+            public_url,
+            link_secret: set("GATEWRIGHT_LINK_SECRET"),
+            slack_secret: set("GATEWRIGHT_SLACK_SECRET"),
+            slack_api_url: set("GATEWRIGHT_SLACK_API_URL")
+                .unwrap_or_else(|| "https://slack.com/api".to_owned()),
+        })
+    }
+
+    /// The registry that images are pushed to.
+    pub fn ecr_registry(&self) -> String {
+        format!("{}.dkr.ecr.{}.amazonaws.com", self.account, self.region)
+    }
+
+    /// An optional part that is needed now.
+    ///
+    /// # Errors
+    /// The name of the variable.
+    pub fn need<'a>(value: &'a Option<String>, name: &'static str) -> Result<&'a str, ConfigError> {
+        value.as_deref().ok_or(ConfigError::Missing(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vars(pairs: &'static [(&'static str, &'static str)]) -> impl Fn(&str) -> Option<String> {
+        move |name| {
+            pairs
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        }
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        let error = Config::from_vars(vars(&[
+            ("AWS_REGION", "ap-south-1"),
+            ("GATEWRIGHT_TABLE", " "),
+        ]))
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "environment variable GATEWRIGHT_TABLE is not set"
+        );
+    }
+
+    #[test]
+    fn a_public_url_must_be_one() {
+        let error =
+            Config::from_vars(vars(&[("GATEWRIGHT_PUBLIC_URL", "example.com")])).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("GATEWRIGHT_PUBLIC_URL is \"example.com\": it must begin with https://")
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! Waits: what a release waits for, found again by the event that it waits for.
+
+use super::{Seen, Store, StoreError, body, read};
+use crate::table::{Key, Range, Table, When, Write};
+use gatewright_domain::lock::Lock;
+use gatewright_domain::wait::{Awaited, Wait};
+use gatewright_domain::{Digest, ReleaseId, Timestamp};
+
+/// Where a wait is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitKey(Key);
+
+impl WaitKey {
+    /// A build's wait.
+    pub fn build(release: &ReleaseId, index: usize, attempt: u32) -> Self {
+        Self(Key::new(
+            format!("WAIT#build#{release}#{index:03}#{attempt:03}"),
+            "WAIT",
+        ))
+    }
+
+    /// An image's scan, waited for by one of perhaps several releases.
+    pub fn scan(digest: &Digest, release: &ReleaseId) -> Self {
+        Self(Key::new(
+            format!("WAIT#scan#{}", digest.hex()),
+            release.as_str(),
+        ))
+    }
+
+    /// An approval.
+    pub fn approval(release: &ReleaseId, index: usize) -> Self {
+        Self(Key::new(
+            format!("WAIT#approval#{release}#{index:03}"),
+            "WAIT",
+        ))
+    }
+
+    /// An environment's lock.
+    pub fn lock(release: &ReleaseId, index: usize) -> Self {
+        Self(Key::new(format!("WAIT#lock#{release}#{index:03}"), "WAIT"))
+    }
+
+    /// An answer that is on its way. One task gives one answer, so the token's
+    /// own hash tells answers apart without showing it.
+    fn answered(wait: &Wait) -> Self {
+        let token = Digest::of_bytes(wait.token.reveal().as_bytes());
+        Self(Key::new(
+            format!("WAIT#answer#{}", wait.release),
+            token.hex(),
+        ))
+    }
+
+    /// The key of this wait.
+    pub fn of(wait: &Wait) -> Self {
+        match &wait.awaited {
+            Awaited::Build { attempt, .. } => Self::build(&wait.release, wait.index, *attempt),
+            Awaited::Scan { digest, .. } => Self::scan(digest, &wait.release),
+            Awaited::Approval => Self::approval(&wait.release, wait.index),
+            Awaited::Lock { .. } => Self::lock(&wait.release, wait.index),
+            Awaited::Nothing => Self::answered(wait),
+        }
+    }
+}
+
+/// Writes a wait.
+///
+/// # Errors
+/// Never for records of this crate; the signature is serde's.
+pub fn wait_write(wait: &Wait, when: When) -> Result<Write, StoreError> {
+    Ok(Write::Put {
+        key: WaitKey::of(wait).0,
+        due: Some(wait.due),
+        body: body(wait)?,
+        when,
+    })
+}
+
+/// Deletes a wait that was read at `rev`.
+pub fn wait_delete(wait: &Wait, rev: u64) -> Write {
+    Write::Delete {
+        key: WaitKey::of(wait).0,
+        when: When::Rev(rev),
+    }
+}
+
+/// What the sweep finds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Due {
+    /// A wait that should be looked after.
+    Wait(Seen<Wait>),
+    /// A lock whose lease has run out.
+    Lock(Seen<Lock>),
+}
+
+impl<T: Table> Store<T> {
+    /// The wait there.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn wait(&self, key: &WaitKey) -> Result<Option<Seen<Wait>>, StoreError> {
+        self.table.get(&key.0).await?.map(read).transpose()
+    }
+
+    /// All releases that wait for the scan of this image.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn waits_for_scan(&self, digest: &Digest) -> Result<Vec<Seen<Wait>>, StoreError> {
+        let items = self
+            .table
+            .query(&format!("WAIT#scan#{}", digest.hex()), Range::default())
+            .await?;
+        items.into_iter().map(read).collect()
+    }
+
+    /// What is due, the longest overdue first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
+        let items = self.table.due(now, limit).await?;
+        items
+            .into_iter()
+            .map(|item| {
+                if item.key.sk == "LOCK" {
+                    read(item).map(Due::Lock)
+                } else {
+                    read(item).map(Due::Wait)
+                }
+            })
+            .collect()
+    }
+}

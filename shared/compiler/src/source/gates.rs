@@ -1,0 +1,177 @@
+//! Gates and the reports that they judge.
+
+use super::fields::{self, Fields};
+use super::sink::{Marked, Sink};
+use super::tree::{Node, Value};
+use super::values;
+use gatewright_domain::evidence::Severity;
+use gatewright_domain::gate::Gate;
+use gatewright_domain::pipeline::{Report, ReportFormat};
+use gatewright_domain::text;
+
+const KINDS: &[&str] = &["steps", "tests", "coverage", "scan"];
+
+/// The gates of a stage. A stage that names none has the one that everybody
+/// expects: its steps succeed.
+pub(crate) fn read(of: &Fields<'_>, sink: &Sink) -> Vec<Marked<Gate>> {
+    let Some(node) = of.get("gates") else {
+        return vec![Marked::new(Gate::Steps, &of.at)];
+    };
+    let items = fields::list(node, "gates", sink).unwrap_or_default();
+    let mut gates: Vec<Marked<Gate>> = Vec::new();
+    for gate in items.iter().filter_map(|item| gate(item, sink)) {
+        if gates.iter().any(|g| g.value == gate.value) {
+            sink.error(&gate.at, "this gate is here twice");
+        } else {
+            gates.push(gate);
+        }
+    }
+    gates
+}
+
+fn gate(node: &Node, sink: &Sink) -> Option<Marked<Gate>> {
+    if let Value::Text(word) = &node.value {
+        if word == "steps" {
+            return Some(Marked::new(Gate::Steps, &node.at));
+        }
+        let message = format!("{word:?} is not a gate");
+        let help = match KINDS.iter().find(|kind| *kind == word) {
+            Some(kind) => format!("a {kind} gate says of what: `{kind}: …`"),
+            None => match text::nearest(word, KINDS.iter().copied()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("the gates are {}", KINDS.join(", ")),
+            },
+        };
+        sink.error_help(&node.at, message, help);
+        return None;
+    }
+    let of = Fields::of(node, &node.at, "a gate", KINDS, sink)?;
+    let mut kinds = of.keys().filter(|key| KINDS.contains(&key.value.as_str()));
+    let (kind, another) = (kinds.next()?, kinds.next());
+    if let Some(another) = another {
+        sink.error_help(
+            &another.at,
+            "one gate judges one thing",
+            "start another gate with `- `",
+        );
+        return None;
+    }
+    let (at, inner) = of.entry(&kind.value)?;
+    let gate = match kind.value.as_str() {
+        "tests" => Gate::Tests {
+            report: fields::text(inner, "tests", sink)?.value,
+        },
+        "coverage" => coverage(inner, at, sink)?,
+        "scan" => scan(inner, at, sink)?,
+        _ => {
+            sink.error_help(at, "the steps gate has no settings", "write `- steps`");
+            return None;
+        }
+    };
+    Some(Marked::new(gate, at))
+}
+
+fn coverage(node: &Node, at: &super::sink::Span, sink: &Sink) -> Option<Gate> {
+    let of = Fields::of(node, at, "a coverage gate", &["report", "at-least"], sink)?;
+    let report = of
+        .required("report")
+        .and_then(|n| fields::text(n, "report", sink));
+    let at_least = of
+        .required("at-least")
+        .and_then(|n| values::percent(n, "at-least", sink));
+    Some(Gate::Coverage {
+        report: report?.value,
+        at_least: at_least?,
+    })
+}
+
+fn scan(node: &Node, at: &super::sink::Span, sink: &Sink) -> Option<Gate> {
+    let of = Fields::of(node, at, "a scan gate", &["artifact", "none-of"], sink)?;
+    let artifact = of
+        .required("artifact")
+        .and_then(|n| fields::text(n, "artifact", sink));
+    let listed = fields::list(of.required("none-of")?, "none-of", sink)?;
+    let none_of: Vec<Marked<Severity>> = listed
+        .iter()
+        .filter_map(|n| values::severity(n, sink))
+        .collect();
+    if listed.is_empty() {
+        sink.error(
+            at,
+            "none-of is empty: the gate would let everything through",
+        );
+    }
+    let mut severities: Vec<Severity> = Vec::new();
+    for severity in &none_of {
+        if severities.contains(&severity.value) {
+            sink.error(&severity.at, format!("{} is here twice", severity.value));
+        } else {
+            severities.push(severity.value);
+        }
+    }
+    if none_of.len() == listed.len() {
+        warn_of_holes(&none_of, sink);
+    }
+    Some(Gate::Scan {
+        artifact: artifact?.value,
+        none_of: severities,
+    })
+}
+
+/// A gate that forbids something and lets worse through is rarely meant.
+fn warn_of_holes(none_of: &[Marked<Severity>], sink: &Sink) {
+    let Some(mildest) = none_of.iter().min_by_key(|s| s.value) else {
+        return;
+    };
+    let missing: Vec<&str> = values::SEVERITIES
+        .iter()
+        .filter(|s| **s > mildest.value && none_of.iter().all(|n| n.value != **s))
+        .map(|s| s.as_str())
+        .collect();
+    if !missing.is_empty() {
+        sink.warn(
+            &mildest.at,
+            format!(
+                "this gate forbids {} and lets {} through",
+                mildest.value,
+                missing.join(" and ")
+            ),
+            "what nobody has rated yet counts as worse than HIGH; list it too if that is not meant",
+        );
+    }
+}
+
+/// The reports of a stage.
+pub(crate) fn reports(node: &Node, sink: &Sink) -> Vec<(Marked<String>, Option<Report>)> {
+    fields::entries(node, "reports", sink)
+        .unwrap_or_default()
+        .iter()
+        .map(|(name, node)| (name.clone(), report(name, node, sink)))
+        .collect()
+}
+
+fn report(name: &Marked<String>, node: &Node, sink: &Sink) -> Option<Report> {
+    let named = values::is_name(name, "a report", sink);
+    let of = Fields::of(node, &name.at, "a report", &["files", "format"], sink)?;
+    let format = of
+        .required("format")
+        .and_then(|n| fields::one_of(n, "a report's format", &["junit", "cobertura"], sink));
+    let listed = fields::list(of.required("files")?, "files", sink)?;
+    if listed.is_empty() {
+        sink.error(
+            &name.at,
+            "files is empty: the report would always be missing",
+        );
+    }
+    let files = listed
+        .iter()
+        .filter_map(|n| Some(values::path(n, "a report's file", sink)?.value))
+        .collect();
+    Some(Report {
+        files,
+        format: match format.filter(|_| named)?.value {
+            "junit" => ReportFormat::Junit,
+            _ => ReportFormat::Cobertura,
+        },
+    })
+}

@@ -1,0 +1,85 @@
+//! How a release ends.
+
+use crate::release::{Failure, StageRecord, StageStatus, Status, last_attempts};
+
+/// How a release ends, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// In which terminal state.
+    pub status: Status,
+    /// What a person should know, when it ends early.
+    pub failure: Option<Failure>,
+}
+
+/// Decides the terminal state: `succeeded` without a failure; otherwise
+/// `failed-dirty` when a deploy was begun and is not known to have succeeded,
+/// because then nobody knows what its environment runs; otherwise
+/// `failed-clean`.
+///
+/// `known` is the release's own record of a failed stage; it is more exact than
+/// what the state machine caught, which can be a bare `States.Timeout`.
+pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
+    let last = last_attempts(records);
+    let unknown_environment = last.iter().find(|r| {
+        r.deploys
+            && matches!(r.status, StageStatus::Running | StageStatus::Failed)
+            && r.build_may_have_run()
+    });
+    let Some(caught) = caught else {
+        return match unknown_environment {
+            None => Ending {
+                status: Status::Succeeded,
+                failure: None,
+            },
+            Some(record) => Ending {
+                status: Status::FailedDirty,
+                failure: Some(Failure {
+                    stage: Some(record.stage.clone()),
+                    error: crate::ErrorName::Bug.to_string(),
+                    cause: "the state machine went past a deploy that has not passed".to_owned(),
+                }),
+            },
+        };
+    };
+    let recorded = last.iter().rev().find_map(|r| {
+        let (error, cause) = r.failure.as_ref()?;
+        Some(Failure {
+            stage: Some(r.stage.clone()),
+            error: error.to_string(),
+            cause: cause.clone(),
+        })
+    });
+    let mut failure = recorded.unwrap_or(caught);
+    let status = match unknown_environment {
+        None => Status::FailedClean,
+        Some(record) => {
+            let place = record
+                .environment
+                .as_ref()
+                .map_or("its environment", |e| e.as_str());
+            failure.cause = format!(
+                "{}; it is not known what {place} runs now: look before anything else",
+                failure.cause
+            );
+            Status::FailedDirty
+        }
+    };
+    Ending {
+        status,
+        failure: Some(failure),
+    }
+}
+
+impl StageRecord {
+    /// Whether the build of this attempt may have run commands. A build whose id
+    /// was never recorded may still have been started.
+    fn build_may_have_run(&self) -> bool {
+        !matches!(
+            self.failure,
+            Some((
+                crate::ErrorName::AccessDenied | crate::ErrorName::BadInput,
+                _
+            ))
+        )
+    }
+}

@@ -1,0 +1,17 @@
+//! The decisions: synchronous total functions over owned snapshots. Unhealthy is
+//! a value; an `Err` elsewhere means that we could not know. Unknown never
+//! promotes.
+
+mod admit;
+mod answer;
+mod build;
+mod clear;
+mod finish;
+mod scan;
+
+pub use admit::{Admission, admit};
+pub use answer::{Outcome, Refusal, answer};
+pub use build::{StageVerdict, judge_build};
+pub use clear::{ClearSnapshot, Clearance, clear};
+pub use finish::{Ending, ending};
+pub use scan::{ScanSeen, ScanVerdict, judge_scan};

@@ -1,0 +1,332 @@
+//! Gates: rules over evidence. A gate's verdict always carries its reason, and
+//! evidence that is missing or unreadable denies.
+
+use crate::evidence::{
+    BuildEvidence, BuildStatus, Percent, ReportResult, ScanEvidence, Severity, Tests,
+};
+use serde::{Deserialize, Serialize};
+
+/// A rule that a stage's evidence must satisfy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Gate {
+    /// All steps succeed.
+    Steps,
+    /// Every test of the named report passed, and there were tests.
+    Tests {
+        /// The report's name.
+        report: String,
+    },
+    /// Line coverage of the named report is at least so much.
+    Coverage {
+        /// The report's name.
+        report: String,
+        /// The least that passes.
+        at_least: Percent,
+    },
+    /// The image's scan has no finding of these severities.
+    Scan {
+        /// The artifact's name.
+        artifact: String,
+        /// What must not be found. A severity nobody knows always denies.
+        none_of: Vec<Severity>,
+    },
+}
+
+impl Gate {
+    /// Whether this gate judges a registry's scan rather than a build.
+    pub fn is_scan(&self) -> bool {
+        matches!(self, Self::Scan { .. })
+    }
+
+    /// What it demands, for people.
+    pub fn demand(&self) -> String {
+        match self {
+            Self::Steps => "all steps succeed".to_owned(),
+            Self::Tests { report } => format!("all tests of {report} pass"),
+            Self::Coverage { at_least, .. } => format!("line coverage is at least {at_least}"),
+            Self::Scan { none_of, .. } => {
+                let words: Vec<_> = none_of.iter().map(|s| s.as_str()).collect();
+                format!("no {} vulnerability in the image", words.join(" or "))
+            }
+        }
+    }
+
+    /// Judges a build. Scan gates say nothing about builds and give `None`.
+    pub fn judge_build(&self, seen: &BuildEvidence) -> Option<Judged> {
+        let (passed, because) = match self {
+            Self::Scan { .. } => return None,
+            Self::Steps => steps(seen),
+            Self::Tests { report } => tests(report, seen.reports.get(report)),
+            Self::Coverage { report, at_least } => {
+                coverage(report, *at_least, seen.reports.get(report))
+            }
+        };
+        Some(Judged {
+            gate: self.clone(),
+            passed,
+            because,
+        })
+    }
+
+    /// Judges a settled scan. Other gates say nothing about scans and give `None`.
+    pub fn judge_scan(&self, seen: &ScanEvidence) -> Option<Judged> {
+        let Self::Scan { none_of, .. } = self else {
+            return None;
+        };
+        let forbidden = |s: Severity| none_of.contains(&s) || s == Severity::Unknown;
+        let found: Vec<String> = Severity::ORDER
+            .iter()
+            .filter(|s| forbidden(**s))
+            .filter_map(|s| {
+                seen.counts
+                    .get(s)
+                    .filter(|n| **n > 0)
+                    .map(|n| format!("{n} {s}"))
+            })
+            .collect();
+        let named: Vec<&str> = seen
+            .worst
+            .iter()
+            .filter(|f| forbidden(f.severity))
+            .map(|f| f.id.as_str())
+            .take(5)
+            .collect();
+        let because = if found.is_empty() {
+            format!(
+                "the scan is {} and found nothing of what is forbidden",
+                seen.status
+            )
+        } else {
+            format!("the scan found {} ({})", found.join(", "), named.join(", "))
+        };
+        Some(Judged {
+            gate: self.clone(),
+            passed: found.is_empty(),
+            because,
+        })
+    }
+}
+
+/// A gate's verdict, with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The gate.
+    pub gate: Gate,
+    /// Whether it let the release through.
+    pub passed: bool,
+    /// Why, with the measured value.
+    pub because: String,
+}
+
+fn steps(seen: &BuildEvidence) -> (bool, String) {
+    match seen.status {
+        BuildStatus::Succeeded => (true, "all steps succeeded".to_owned()),
+        BuildStatus::Failed => (
+            false,
+            seen.message
+                .clone()
+                .unwrap_or_else(|| "a step failed".to_owned()),
+        ),
+        BuildStatus::TimedOut => (false, "the build ran over its time".to_owned()),
+        BuildStatus::Stopped => (false, "the build was stopped".to_owned()),
+        BuildStatus::Fault => (false, "CodeBuild's infrastructure failed".to_owned()),
+        BuildStatus::InProgress => (false, "the build has not ended".to_owned()),
+        BuildStatus::Unknown => (false, "the build's status is unknown".to_owned()),
+    }
+}
+
+fn tests(name: &str, report: Option<&ReportResult>) -> (bool, String) {
+    match report {
+        Some(ReportResult::Tests(Tests { total: 0, .. })) => (false, "no test ran".to_owned()),
+        Some(ReportResult::Tests(t)) => {
+            let every = t.failed == 0 && t.passed > 0 && t.passed + t.skipped == t.total;
+            let skipped = if t.skipped > 0 {
+                format!(", {} skipped", t.skipped)
+            } else {
+                String::new()
+            };
+            (
+                every,
+                format!("{} of {} tests passed{skipped}", t.passed, t.total),
+            )
+        }
+        other => (false, unusable(name, "test results", other)),
+    }
+}
+
+fn coverage(name: &str, at_least: Percent, report: Option<&ReportResult>) -> (bool, String) {
+    match report {
+        Some(ReportResult::Coverage { lines }) if *lines >= at_least => (
+            true,
+            format!("measured {lines}, at least {at_least} is required"),
+        ),
+        Some(ReportResult::Coverage { lines }) => (
+            false,
+            format!("measured {lines}, but at least {at_least} is required"),
+        ),
+        other => (false, unusable(name, "coverage", other)),
+    }
+}
+
+fn unusable(name: &str, wanted: &str, report: Option<&ReportResult>) -> String {
+    match report {
+        None => format!("the build left no report {name:?}"),
+        Some(ReportResult::Unreadable { why }) => {
+            format!("the report {name:?} cannot be read: {why}")
+        }
+        Some(ReportResult::Tests(_) | ReportResult::Coverage { .. }) => {
+            format!("the report {name:?} holds no {wanted}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests_of_gates {
+    use super::*;
+    use crate::canonical::Digest;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn build(reports: &[(&str, ReportResult)]) -> BuildEvidence {
+        BuildEvidence {
+            build: "p:1".to_owned(),
+            status: BuildStatus::Succeeded,
+            message: None,
+            seconds: Some(1),
+            log: None,
+            reports: reports
+                .iter()
+                .map(|(n, r)| ((*n).to_owned(), r.clone()))
+                .collect(),
+            artifact: None,
+        }
+    }
+
+    fn check(gate: &Gate, reports: &[(&str, ReportResult)], passed: bool, because: &str) {
+        let judged = gate.judge_build(&build(reports)).unwrap();
+        assert_eq!((judged.passed, judged.because.as_str()), (passed, because));
+    }
+
+    fn tests_report(total: u64, passed: u64, failed: u64, skipped: u64) -> ReportResult {
+        ReportResult::Tests(Tests {
+            total,
+            passed,
+            failed,
+            skipped,
+        })
+    }
+
+    #[test]
+    fn the_tests_gate_wants_tests_and_wants_them_green() {
+        let gate = Gate::Tests {
+            report: "unit".to_owned(),
+        };
+        check(
+            &gate,
+            &[("unit", tests_report(3, 3, 0, 0))],
+            true,
+            "3 of 3 tests passed",
+        );
+        check(
+            &gate,
+            &[("unit", tests_report(3, 2, 0, 1))],
+            true,
+            "2 of 3 tests passed, 1 skipped",
+        );
+        check(
+            &gate,
+            &[("unit", tests_report(3, 2, 1, 0))],
+            false,
+            "2 of 3 tests passed",
+        );
+        check(
+            &gate,
+            &[("unit", tests_report(0, 0, 0, 0))],
+            false,
+            "no test ran",
+        );
+        check(
+            &gate,
+            &[("unit", tests_report(2, 0, 0, 2))],
+            false,
+            "0 of 2 tests passed, 2 skipped",
+        );
+        check(
+            &gate,
+            &[("unit", tests_report(3, 2, 0, 0))],
+            false,
+            "2 of 3 tests passed",
+        );
+        check(&gate, &[], false, "the build left no report \"unit\"");
+        let unreadable = ReportResult::Unreadable {
+            why: "not XML".to_owned(),
+        };
+        check(
+            &gate,
+            &[("unit", unreadable)],
+            false,
+            "the report \"unit\" cannot be read: not XML",
+        );
+    }
+
+    #[test]
+    fn the_coverage_gate_says_what_was_measured_and_what_is_required() {
+        let gate = Gate::Coverage {
+            report: "cov".to_owned(),
+            at_least: Percent(8000),
+        };
+        let measured = |p| ReportResult::Coverage { lines: Percent(p) };
+        check(
+            &gate,
+            &[("cov", measured(8000))],
+            true,
+            "measured 80 %, at least 80 % is required",
+        );
+        check(
+            &gate,
+            &[("cov", measured(7999))],
+            false,
+            "measured 79.99 %, but at least 80 % is required",
+        );
+        check(
+            &gate,
+            &[("cov", tests_report(1, 1, 0, 0))],
+            false,
+            "the report \"cov\" holds no coverage",
+        );
+        check(&gate, &[], false, "the build left no report \"cov\"");
+    }
+
+    fn scan(counts: &[(Severity, u64)]) -> ScanEvidence {
+        ScanEvidence {
+            digest: Digest::of_bytes(b"image"),
+            status: "COMPLETE".to_owned(),
+            counts: counts.iter().copied().collect::<BTreeMap<_, _>>(),
+            worst: Vec::new(),
+            findings: Digest::of_bytes(b"findings"),
+        }
+    }
+
+    #[test]
+    fn a_severity_nobody_knows_denies_whatever_the_gate_forbids() {
+        let gate = Gate::Scan {
+            artifact: "image".to_owned(),
+            none_of: vec![Severity::Critical],
+        };
+        let passed = |counts: &[_]| gate.judge_scan(&scan(counts)).unwrap().passed;
+        assert!(passed(&[]));
+        assert!(passed(&[(Severity::High, 7), (Severity::Critical, 0)]));
+        assert!(!passed(&[(Severity::Critical, 1)]));
+        assert!(!passed(&[(Severity::Unknown, 1)]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_gate_passes_a_build_that_left_nothing(report in "[a-z]{1,8}", at_least in 0u32..=10_000) {
+            for gate in [Gate::Tests { report: report.clone() }, Gate::Coverage { report: report.clone(), at_least: Percent(at_least) }] {
+                prop_assert!(!gate.judge_build(&build(&[])).unwrap().passed);
+            }
+        }
+    }
+}

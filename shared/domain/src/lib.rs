@@ -1,0 +1,40 @@
+//! The pure core of Gatewright: what a release *is* and what may happen next.
+//!
+//! Nothing here performs I/O, reads a clock, draws a random number or looks at
+//! the environment. Decisions are total functions over owned snapshots; they
+//! return a verdict *with its reasons*. `make lint` holds the crate to that by
+//! refusing tokio and every `aws-*` crate in its dependency tree.
+
+pub mod approval;
+pub mod canonical;
+pub mod decide;
+pub mod error_name;
+pub mod evidence;
+pub mod gate;
+pub mod ids;
+pub mod ledger;
+pub mod lock;
+pub mod people;
+pub mod pipeline;
+pub mod release;
+pub mod text;
+pub mod trigger;
+pub mod wait;
+
+pub use canonical::{Digest, canonical_json};
+pub use error_name::ErrorName;
+pub use ids::{CommitSha, EnvironmentName, GroupName, PersonId, PipelineId, ReleaseId, StageName};
+
+/// A point in time, UTC, as everywhere in records: RFC 3339 in JSON.
+pub type Timestamp = jiff::Timestamp;
+
+/// `at` moved by `seconds` (negative: earlier), held inside the range that a
+/// timestamp can express instead of overflowing.
+pub fn after(at: Timestamp, seconds: i64) -> Timestamp {
+    at.checked_add(jiff::SignedDuration::from_secs(seconds))
+        .unwrap_or(if seconds < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
+}

@@ -1,0 +1,227 @@
+//! A release and what is known of its stages.
+
+use crate::Timestamp;
+use crate::canonical::Digest;
+use crate::error_name::ErrorName;
+use crate::evidence::{ArtifactEvidence, BuildEvidence, Evidence, ScanEvidence, StageEvidence};
+use crate::gate::Judged;
+use crate::ids::{EnvironmentName, PipelineId, ReleaseId, StageName};
+use crate::trigger::TriggerInput;
+use serde::{Deserialize, Serialize};
+
+/// Where a release stands. Every release ends in one of the last three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It runs or waits.
+    Running,
+    /// It did all it should.
+    Succeeded,
+    /// It ended early and left nothing half changed.
+    FailedClean,
+    /// It ended early and a human must look: an environment may be half changed.
+    FailedDirty,
+}
+
+impl Status {
+    /// The word in records, messages and as the terminal state's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::FailedClean => "failed-clean",
+            Self::FailedDirty => "failed-dirty",
+        }
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(self) -> bool {
+        !matches!(self, Self::Running)
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A release's head: one item that everything about the release hangs from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The release's id.
+    pub release: ReleaseId,
+    /// Its pipeline.
+    pub pipeline: PipelineId,
+    /// The version of the definition it runs, from its first to its last state.
+    pub version: Digest,
+    /// Its number within the pipeline; a refused trigger gets none.
+    pub number: Option<u64>,
+    /// What started it; absent when the input was not even readable.
+    pub trigger: Option<TriggerInput>,
+    /// SHA-256 of the input's canonical JSON: a repeated start is told from a
+    /// different one by it.
+    pub input: Digest,
+    /// The execution's ARN.
+    pub execution: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Where it stands.
+    pub status: Status,
+    /// The stage that it is in or ended in.
+    pub stage: Option<StageName>,
+    /// Why it ended early.
+    pub failure: Option<Failure>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// The ledger: the number of its last event ...
+    pub last_seq: u64,
+    /// ... and that event's hash.
+    pub last_hash: Option<Digest>,
+}
+
+impl Head {
+    /// `pl-gps-001#142`, as people name releases; the id where there is no number.
+    pub fn title(&self) -> String {
+        match self.number {
+            Some(number) => format!("{}#{number}", self.pipeline),
+            None => self.release.to_string(),
+        }
+    }
+
+    /// The identities that never count towards its quorums.
+    pub fn excluded(&self) -> Vec<String> {
+        let trigger = self.trigger.as_ref();
+        let mut who: Vec<String> = [
+            trigger.and_then(|t| t.requester.clone()),
+            trigger.and_then(|t| t.author.clone()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        who.dedup();
+        who
+    }
+}
+
+/// Why a release ended early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The stage, when one had begun.
+    pub stage: Option<StageName>,
+    /// The error's name: one of ours, or Step Functions' own.
+    pub error: String,
+    /// The reason, for a person to act on.
+    pub cause: String,
+}
+
+/// What is known of one attempt at a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// The release.
+    pub release: ReleaseId,
+    /// The stage's position in the definition.
+    pub index: usize,
+    /// Its name.
+    pub stage: StageName,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// The environment that it works in.
+    pub environment: Option<EnvironmentName>,
+    /// Whether it changes that environment.
+    pub deploys: bool,
+    /// Where it stands.
+    pub status: StageStatus,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// CodeBuild's id of the build, once known.
+    pub build: Option<String>,
+    /// Where the build's log is, once known.
+    pub log: Option<String>,
+    /// What the build left.
+    pub evidence: Option<BuildEvidence>,
+    /// What the scan found.
+    pub scan: Option<ScanEvidence>,
+    /// The gates' verdicts.
+    pub gates: Vec<Judged>,
+    /// Why it failed.
+    pub failure: Option<(ErrorName, String)>,
+}
+
+/// Where an attempt at a stage stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StageStatus {
+    /// It runs.
+    Running,
+    /// Its build passed; its scan is awaited.
+    Scanning,
+    /// It is over and let the release through.
+    Passed,
+    /// It is over and stopped the release.
+    Failed,
+}
+
+/// The evidence of a release up to and without the stage at `before`: of every
+/// stage the last attempt.
+pub fn evidence_before(head: &Head, records: &[StageRecord], before: usize) -> Option<Evidence> {
+    let trigger = head.trigger.as_ref()?;
+    let mut stages: Vec<(usize, StageEvidence)> = Vec::new();
+    for record in last_attempts(records)
+        .into_iter()
+        .filter(|r| r.index < before)
+    {
+        stages.push((
+            record.index,
+            StageEvidence {
+                stage: record.stage.clone(),
+                build: record.evidence.clone(),
+                scan: record.scan.clone(),
+                gates: record.gates.clone(),
+            },
+        ));
+    }
+    Some(Evidence {
+        release: head.release.clone(),
+        pipeline: head.pipeline.clone(),
+        version: head.version.clone(),
+        commit: trigger.commit.clone(),
+        stages: stages.into_iter().map(|(_, s)| s).collect(),
+    })
+}
+
+/// Of every stage the last attempt, in the stages' order.
+pub fn last_attempts(records: &[StageRecord]) -> Vec<&StageRecord> {
+    let mut last: std::collections::BTreeMap<usize, &StageRecord> =
+        std::collections::BTreeMap::new();
+    for record in records {
+        let newest = last.entry(record.index).or_insert(record);
+        if record.attempt > newest.attempt {
+            *newest = record;
+        }
+    }
+    last.into_values().collect()
+}
+
+/// What runs in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The pipeline.
+    pub pipeline: PipelineId,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The release that put it there.
+    pub release: ReleaseId,
+    /// The release's title.
+    pub title: String,
+    /// The commit.
+    pub commit: crate::ids::CommitSha,
+    /// What runs, by digest.
+    pub artifact: ArtifactEvidence,
+    /// Since when.
+    pub at: Timestamp,
+    /// The lock's fencing number under which it was put there.
+    pub fencing: u64,
+}

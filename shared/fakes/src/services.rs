@@ -1,0 +1,380 @@
+//! Services in memory, with the rules that handlers rely on.
+
+use gatewright_aws::Clock;
+use gatewright_aws::builds::{BuildOrder, BuildSeen, Builds};
+use gatewright_aws::error::{Kind, ServiceError};
+use gatewright_aws::registry::Registry;
+use gatewright_aws::slack::{Chat, Message};
+use gatewright_aws::tasks::{Executions, Tasks};
+use gatewright_aws::topics::Topics;
+use gatewright_domain::decide::ScanSeen;
+use gatewright_domain::evidence::{BuildStatus, ReportResult};
+use gatewright_domain::wait::{Answer, TaskToken};
+use gatewright_domain::{Digest, Timestamp, after};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+fn locked<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A clock that goes only when it is told to.
+#[derive(Debug)]
+pub struct FixedClock(Mutex<Timestamp>);
+
+impl FixedClock {
+    /// A clock at some time of 2026.
+    pub fn new() -> Self {
+        Self(Mutex::new(after(Timestamp::UNIX_EPOCH, 1_790_000_000)))
+    }
+
+    /// Moves it on.
+    pub fn pass(&self, seconds: i64) {
+        let mut now = locked(&self.0);
+        *now = after(*now, seconds);
+    }
+}
+
+impl Default for FixedClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        *locked(&self.0)
+    }
+}
+
+/// CodeBuild in memory: the same idempotency token gives the same build; another
+/// order under the same token is an error.
+#[derive(Debug, Default)]
+pub struct FakeBuilds {
+    builds: Mutex<BTreeMap<String, (BuildOrder, BuildSeen)>>,
+    reports: Mutex<BTreeMap<String, (String, ReportResult)>>,
+    refusal: Mutex<Option<ServiceError>>,
+}
+
+impl FakeBuilds {
+    /// The next starts fail with this error; `None`: they succeed again.
+    pub fn refuse(&self, error: Option<(Kind, &str)>) {
+        *locked(&self.refusal) =
+            error.map(|(kind, why)| ServiceError::of("codebuild:StartBuild", kind, why));
+    }
+
+    /// Every order that started a build.
+    pub fn orders(&self) -> Vec<BuildOrder> {
+        locked(&self.builds)
+            .values()
+            .map(|(order, _)| order.clone())
+            .collect()
+    }
+
+    /// The ids of all builds.
+    pub fn ids(&self) -> Vec<String> {
+        locked(&self.builds).keys().cloned().collect()
+    }
+
+    /// Where a build stands.
+    pub fn status(&self, id: &str) -> Option<BuildStatus> {
+        locked(&self.builds).get(id).map(|(_, seen)| seen.status)
+    }
+
+    /// Ends a build, with reports by name.
+    pub fn end(&self, id: &str, status: BuildStatus, reports: &[(&str, ReportResult)]) {
+        let mut builds = locked(&self.builds);
+        let Some((order, seen)) = builds.get_mut(id) else {
+            return;
+        };
+        seen.status = status;
+        seen.seconds = Some(7);
+        let pipeline = order
+            .env
+            .get("GATEWRIGHT_PIPELINE")
+            .cloned()
+            .unwrap_or_default();
+        for (name, result) in reports {
+            let arn = format!(
+                "arn:aws:codebuild:ap-south-1:1:report/{}-{pipeline}-{name}:{id}",
+                order.project
+            );
+            let group = format!("{}-{pipeline}-{name}", order.project);
+            locked(&self.reports).insert(arn.clone(), (group, result.clone()));
+            seen.reports.push(arn);
+        }
+    }
+
+    /// A build that somebody else started, with this environment.
+    pub fn foreign(&self, id: &str, env: &[(&str, &str)], status: BuildStatus) {
+        let env: BTreeMap<_, _> = env
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
+        let order = BuildOrder {
+            project: "foreign".to_owned(),
+            idempotency: id.to_owned(),
+            repository: String::new(),
+            commit: String::new(),
+            image: String::new(),
+            compute: String::new(),
+            timeout_minutes: 5,
+            buildspec: String::new(),
+            env: env.clone(),
+        };
+        let seen = BuildSeen {
+            id: id.to_owned(),
+            status,
+            message: None,
+            seconds: None,
+            log: None,
+            env,
+            exported: BTreeMap::new(),
+            reports: Vec::new(),
+        };
+        locked(&self.builds).insert(id.to_owned(), (order, seen));
+    }
+}
+
+impl Builds for FakeBuilds {
+    async fn start(&self, order: &BuildOrder) -> Result<BuildSeen, ServiceError> {
+        if let Some(error) = locked(&self.refusal).clone() {
+            return Err(error);
+        }
+        let id = format!("{}:{}", order.project, order.idempotency);
+        let mut builds = locked(&self.builds);
+        if let Some((known, seen)) = builds.get(&id) {
+            return if known == order {
+                Ok(seen.clone())
+            } else {
+                Err(ServiceError::of(
+                    "codebuild:StartBuild",
+                    Kind::Other,
+                    "the token was used with other parameters",
+                ))
+            };
+        }
+        let seen = BuildSeen {
+            id: id.clone(),
+            status: BuildStatus::InProgress,
+            message: None,
+            seconds: None,
+            log: Some(format!("https://logs.example/{id}")),
+            env: order.env.clone(),
+            exported: BTreeMap::new(),
+            reports: Vec::new(),
+        };
+        builds.insert(id, (order.clone(), seen.clone()));
+        Ok(seen)
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<BuildSeen>, ServiceError> {
+        Ok(locked(&self.builds).get(id).map(|(_, seen)| seen.clone()))
+    }
+
+    async fn reports(&self, arns: &[String]) -> Result<Vec<(String, ReportResult)>, ServiceError> {
+        let reports = locked(&self.reports);
+        Ok(arns
+            .iter()
+            .filter_map(|arn| reports.get(arn).cloned())
+            .collect())
+    }
+
+    async fn stop(&self, id: &str) -> Result<(), ServiceError> {
+        if let Some((_, seen)) = locked(&self.builds).get_mut(id) {
+            if seen.status == BuildStatus::InProgress {
+                seen.status = BuildStatus::Stopped;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A registry in memory.
+#[derive(Debug, Default)]
+pub struct FakeRegistry {
+    images: Mutex<BTreeMap<(String, String), Digest>>,
+    scans: Mutex<BTreeMap<Digest, ScanSeen>>,
+    started: Mutex<Vec<Digest>>,
+}
+
+impl FakeRegistry {
+    /// Pushes an image.
+    pub fn push(&self, repository: &str, tag: &str, digest: &Digest) {
+        locked(&self.images).insert((repository.to_owned(), tag.to_owned()), digest.clone());
+    }
+
+    /// Deletes an image.
+    pub fn delete(&self, digest: &Digest) {
+        locked(&self.images).retain(|_, known| known != digest);
+    }
+
+    /// What the scan of an image says from now on.
+    pub fn scanned(&self, seen: ScanSeen) {
+        locked(&self.scans).insert(seen.digest.clone(), seen);
+    }
+
+    /// The scans that were started.
+    pub fn started(&self) -> Vec<Digest> {
+        locked(&self.started).clone()
+    }
+}
+
+impl Registry for FakeRegistry {
+    async fn digest_of(&self, repository: &str, tag: &str) -> Result<Option<Digest>, ServiceError> {
+        Ok(locked(&self.images)
+            .get(&(repository.to_owned(), tag.to_owned()))
+            .cloned())
+    }
+
+    async fn has(&self, repository: &str, digest: &Digest) -> Result<bool, ServiceError> {
+        Ok(locked(&self.images)
+            .iter()
+            .any(|((known, _), d)| known == repository && d == digest))
+    }
+
+    async fn start_scan(&self, _repository: &str, digest: &Digest) -> Result<(), ServiceError> {
+        locked(&self.started).push(digest.clone());
+        Ok(())
+    }
+
+    async fn scan(&self, _repository: &str, digest: &Digest) -> Result<ScanSeen, ServiceError> {
+        Ok(locked(&self.scans)
+            .get(digest)
+            .cloned()
+            .unwrap_or_else(|| ScanSeen {
+                digest: digest.clone(),
+                status: None,
+                description: None,
+                enhanced: false,
+                findings: Vec::new(),
+                counts: None,
+            }))
+    }
+}
+
+/// Step Functions' side of tasks: a token can be answered once.
+#[derive(Debug, Default)]
+pub struct FakeTasks {
+    answers: Mutex<Vec<(String, Answer)>>,
+}
+
+impl FakeTasks {
+    /// What was answered, in order.
+    pub fn answers(&self) -> Vec<(String, Answer)> {
+        locked(&self.answers).clone()
+    }
+}
+
+impl Tasks for FakeTasks {
+    async fn answer(&self, token: &TaskToken, answer: &Answer) -> Result<bool, ServiceError> {
+        let mut answers = locked(&self.answers);
+        if answers.iter().any(|(known, _)| known == token.reveal()) {
+            return Ok(false);
+        }
+        answers.push((token.reveal().to_owned(), answer.clone()));
+        Ok(true)
+    }
+}
+
+/// Executions that run until they are said to have ended.
+#[derive(Debug, Default)]
+pub struct FakeExecutions {
+    ended: Mutex<Vec<String>>,
+}
+
+impl FakeExecutions {
+    /// Ends an execution.
+    pub fn end(&self, execution: &str) {
+        locked(&self.ended).push(execution.to_owned());
+    }
+}
+
+impl Executions for FakeExecutions {
+    async fn is_running(&self, execution: &str) -> Result<Option<bool>, ServiceError> {
+        Ok(Some(
+            !locked(&self.ended).iter().any(|known| known == execution),
+        ))
+    }
+}
+
+/// Slack in memory.
+#[derive(Debug, Default)]
+pub struct FakeChat {
+    messages: Mutex<Vec<Message>>,
+    updates: Mutex<Vec<(String, Message)>>,
+    refusal: Mutex<Option<Kind>>,
+}
+
+impl FakeChat {
+    /// The next calls fail so; `None`: they succeed again.
+    pub fn refuse(&self, kind: Option<Kind>) {
+        *locked(&self.refusal) = kind;
+    }
+
+    /// What was posted, in order.
+    pub fn messages(&self) -> Vec<Message> {
+        locked(&self.messages).clone()
+    }
+
+    /// What was updated, in order: timestamp and message.
+    pub fn updates(&self) -> Vec<(String, Message)> {
+        locked(&self.updates).clone()
+    }
+
+    fn refused(&self, action: &'static str) -> Result<(), ServiceError> {
+        match *locked(&self.refusal) {
+            Some(kind) => Err(ServiceError::of(
+                action,
+                kind,
+                "a failure that the test asked for",
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Chat for FakeChat {
+    async fn post(&self, message: &Message) -> Result<(String, String), ServiceError> {
+        self.refused("slack:chat.postMessage")?;
+        let mut messages = locked(&self.messages);
+        messages.push(message.clone());
+        Ok((message.channel.clone(), format!("{}.0", messages.len())))
+    }
+
+    async fn update(
+        &self,
+        _channel: &str,
+        ts: &str,
+        message: &Message,
+    ) -> Result<(), ServiceError> {
+        self.refused("slack:chat.update")?;
+        locked(&self.updates).push((ts.to_owned(), message.clone()));
+        Ok(())
+    }
+}
+
+/// A topic in memory.
+#[derive(Debug, Default)]
+pub struct FakeTopic {
+    published: Mutex<Vec<(String, String, BTreeMap<&'static str, String>)>>,
+}
+
+impl FakeTopic {
+    /// What was published: subject, message, attributes.
+    pub fn published(&self) -> Vec<(String, String, BTreeMap<&'static str, String>)> {
+        locked(&self.published).clone()
+    }
+}
+
+impl Topics for FakeTopic {
+    async fn publish(
+        &self,
+        subject: &str,
+        message: &str,
+        attributes: &BTreeMap<&'static str, String>,
+    ) -> Result<(), ServiceError> {
+        locked(&self.published).push((subject.to_owned(), message.to_owned(), attributes.clone()));
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Steps that several functions take: what an event starts, the sweep makes up
+//! for when the event was lost.
+//!
+//! Each is observe -> decide -> act, may be taken any number of times by any
+//! number of callers at once, and changes the record in one transaction.
+
+mod build;
+mod clear;
+mod scan;
+
+pub use build::{BuildKey, Settled, settle_build};
+pub use clear::{clear_stage, hand_on, release_lock};
+pub use scan::{open_scan, settle_scan};
+
+use gatewright_aws::store::{Seen, Store};
+use gatewright_aws::table::Table;
+use gatewright_domain::pipeline::{Definition, Stage};
+use gatewright_domain::release::Head;
+use gatewright_domain::text::did_you_mean;
+use gatewright_domain::{ErrorName, ReleaseId, StageName};
+use gatewright_handler::Failure;
+
+/// A release that may still act, with its definition.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// Its head.
+    pub head: Seen<Head>,
+    /// The definition that it runs.
+    pub definition: Definition,
+}
+
+impl Running {
+    /// Reads a release that has not ended.
+    ///
+    /// # Errors
+    /// `BadInput` when there is no such release, `ReleaseEnded` when it has ended,
+    /// `UnknownPipeline` when its definition is gone.
+    pub async fn read<T: Table>(store: &Store<T>, release: &ReleaseId) -> Result<Self, Failure> {
+        let head = store.known_head(release).await?;
+        if head.value.status.has_ended() {
+            let why = format!("{} has ended: {}", head.value.title(), head.value.status);
+            return Err(Failure::new(ErrorName::ReleaseEnded, why));
+        }
+        let definition = known_definition(store, &head.value).await?;
+        Ok(Self { head, definition })
+    }
+
+    /// The stage of that name and its position.
+    ///
+    /// # Errors
+    /// `BadInput` with the nearest right name.
+    pub fn stage(&self, name: &StageName) -> Result<(usize, &Stage), Failure> {
+        self.definition.stage(name).ok_or_else(|| {
+            let names = self.definition.stages.iter().map(|s| s.name.as_str());
+            let hint = did_you_mean(name.as_str(), names);
+            Failure::bad_input(format!(
+                "{} has no stage {:?}{hint}",
+                self.definition.id,
+                name.as_str()
+            ))
+        })
+    }
+}
+
+/// The definition that a release runs.
+///
+/// # Errors
+/// `UnknownPipeline` when it is gone.
+pub async fn known_definition<T: Table>(
+    store: &Store<T>,
+    head: &Head,
+) -> Result<Definition, Failure> {
+    store
+        .definition(&head.pipeline, &head.version)
+        .await?
+        .ok_or_else(|| {
+            let why = format!(
+                "pipeline {} has no version {}",
+                head.pipeline,
+                head.version.short()
+            );
+            Failure::new(ErrorName::UnknownPipeline, why)
+        })
+}
+
+/// Decides anew after a conflict, a few times; then it is left to the caller's
+/// own retry.
+///
+/// # Errors
+/// Whatever `once` fails with in the end.
+pub async fn until_settled<V, F, R>(mut once: F) -> Result<V, Failure>
+where
+    F: FnMut() -> R,
+    R: Future<Output = Result<V, Failure>>,
+{
+    let mut last = once().await;
+    for _ in 1..gatewright_aws::store::CONFLICT_TRIES {
+        match &last {
+            Err(failure) if failure.is_conflict() => last = once().await,
+            Ok(_) | Err(_) => break,
+        }
+    }
+    last
+}

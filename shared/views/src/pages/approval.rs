@@ -1,0 +1,225 @@
+//! The page behind a personal link: what is asked, what was measured, and the
+//! form to decide with.
+
+use super::parts::{Change, Code, DecisionLine, QuorumLine, Stage, When, github, quorum};
+use super::rendered;
+use crate::asked::Asked;
+use crate::text::{line, listed, relative, safe_url};
+use askama::Template;
+use gatewright_domain::decide::Outcome;
+use gatewright_domain::pipeline::Definition;
+use gatewright_domain::release::{Deployment, Head, StageRecord, evidence_before, last_attempts};
+use gatewright_domain::{PersonId, Timestamp};
+
+/// The names of what the form posts, for whoever reads it.
+pub mod form {
+    /// The page's own nonce.
+    pub const NONCE: &str = "nonce";
+    /// Which button: [`APPROVE`] or [`REJECT`].
+    pub const CHOICE: &str = "choice";
+    /// The value of the button that approves.
+    pub const APPROVE: &str = "approve";
+    /// The value of the button that rejects.
+    pub const REJECT: &str = "reject";
+    /// The reason; must not be blank to reject.
+    pub const REASON: &str = "reason";
+    /// The checkbox "I am ... and I decide on evidence ...", must be [`YES`].
+    /// Link scanners that post forms tick no boxes.
+    pub const CONFIRM: &str = "confirm";
+    /// The value of every ticked checkbox.
+    pub const YES: &str = "yes";
+    /// The longest reason that the page lets people write, in characters.
+    pub const REASON_MOST: usize = 2_000;
+
+    /// The name of the checklist's item at `index`; all must be [`YES`] to
+    /// approve, none is needed to reject.
+    pub fn check(index: usize) -> String {
+        format!("check-{index}")
+    }
+}
+
+/// What the approval page shows.
+#[derive(Debug, Clone, Copy)]
+pub struct ApprovalView<'a> {
+    /// The release.
+    pub head: &'a Head,
+    /// The definition that it runs.
+    pub definition: &'a Definition,
+    /// What is known of its stages, all attempts.
+    pub records: &'a [StageRecord],
+    /// The request, the decisions so far, and who is who now.
+    pub asked: Asked<'a>,
+    /// What runs in the environment now.
+    pub running: Option<&'a Deployment>,
+    /// Whom the link was issued to.
+    pub person: &'a PersonId,
+    /// The page's own nonce, for the form.
+    pub nonce: &'a str,
+    /// Where the release's page is.
+    pub release_url: &'a str,
+    /// The time.
+    pub now: Timestamp,
+}
+
+#[derive(Template)]
+#[template(path = "approval.html")]
+struct Page {
+    style: &'static str,
+    title: String,
+    pipeline: String,
+    stage: String,
+    environment: Option<String>,
+    person: String,
+    groups: String,
+    open: bool,
+    expires: When,
+    expires_in: String,
+    change: Option<Change>,
+    running: Option<Running>,
+    artifacts: Vec<(String, Code, String)>,
+    evidence: Code,
+    stages: Vec<Stage>,
+    quorum: Vec<QuorumLine>,
+    decisions: Vec<DecisionLine>,
+    checklist: Vec<(String, String)>,
+    nonce: String,
+    release_url: Option<String>,
+    ballot: Result<String, String>,
+}
+
+struct Running {
+    title: String,
+    commit: Code,
+    image: Code,
+    since: When,
+    same_commit: bool,
+    same_image: bool,
+    compare_url: Option<String>,
+}
+
+/// The page behind a personal link.
+pub fn approval(view: &ApprovalView<'_>) -> String {
+    let request = view.asked.request;
+    let stage = view.definition.stages.get(request.index);
+    let evidence = evidence_before(view.head, view.records, request.index);
+    let artifacts: Vec<_> = evidence
+        .iter()
+        .flat_map(|e| &e.stages)
+        .filter_map(|s| s.build.as_ref()?.artifact.as_ref())
+        .collect();
+    rendered(&Page {
+        style: super::STYLE,
+        title: view.head.title(),
+        pipeline: view.definition.name.clone(),
+        stage: request.stage.to_string(),
+        environment: stage
+            .and_then(|s| s.environment.as_ref())
+            .map(ToString::to_string),
+        person: view.asked.name(view.person),
+        groups: listed(&view.asked.groups_of(view.person)),
+        open: view.asked.is_open(view.now),
+        expires: When::new(request.expires_at),
+        expires_in: relative(view.now, request.expires_at),
+        change: Change::of(view.head, Some(view.definition), view.asked.directory),
+        running: view.running.map(|now| running(view, now, &artifacts)),
+        artifacts: artifacts
+            .iter()
+            .map(|a| (a.name.clone(), Code::from(&a.digest), a.location.clone()))
+            .collect(),
+        evidence: (&request.evidence).into(),
+        stages: last_attempts(view.records)
+            .into_iter()
+            .filter(|record| record.index < request.index)
+            .map(Stage::of)
+            .collect(),
+        quorum: quorum(&view.asked),
+        decisions: view
+            .asked
+            .decisions
+            .iter()
+            .map(|d| DecisionLine::of(d, view.asked.directory))
+            .collect(),
+        checklist: request
+            .checklist
+            .iter()
+            .enumerate()
+            .map(|(index, item)| (form::check(index), item.clone()))
+            .collect(),
+        nonce: view.nonce.to_owned(),
+        release_url: safe_url(view.release_url).map(str::to_owned),
+        ballot: ballot(view),
+    })
+}
+
+fn running(
+    view: &ApprovalView<'_>,
+    now: &Deployment,
+    artifacts: &[&gatewright_domain::evidence::ArtifactEvidence],
+) -> Running {
+    let commit = view.head.trigger.as_ref().map(|t| &t.commit);
+    let same_commit = commit == Some(&now.commit);
+    Running {
+        title: now.title.clone(),
+        commit: (&now.commit).into(),
+        image: (&now.artifact.digest).into(),
+        since: When::new(now.at),
+        same_commit,
+        same_image: artifacts
+            .iter()
+            .any(|a| a.name == now.artifact.name && a.digest == now.artifact.digest),
+        compare_url: github(Some(view.definition))
+            .zip(commit)
+            .filter(|_| !same_commit)
+            .map(|(repository, new)| format!("{repository}/compare/{}...{new}", now.commit)),
+    }
+}
+
+/// What an approval would do, or why there is no form. It is the judgement
+/// that the decision itself gets, so the page offers no form that would be
+/// refused.
+fn ballot(view: &ApprovalView<'_>) -> Result<String, String> {
+    if view.head.status.has_ended() {
+        return Err(format!(
+            "The release is over: it {}.",
+            crate::words::status(view.head.status)
+        ));
+    }
+    if let Some(own) = view.asked.decision_of(view.person) {
+        return Err(format!(
+            "You {} this {}. {}",
+            crate::words::choice(own.choice),
+            relative(view.now, own.at),
+            view.asked.state_words(view.now)
+        ));
+    }
+    if !view.asked.is_open(view.now) {
+        return Err(view.asked.state_words(view.now));
+    }
+    match view.asked.if_approved(view.person, view.now) {
+        Ok(Outcome::Approved(_)) => Ok(match next_stage(view.definition, view.asked.request.index)
+        {
+            Some(next) => {
+                format!("With your approval everybody has agreed, and “{next}” begins at once.")
+            }
+            None => "With your approval everybody has agreed.".to_owned(),
+        }),
+        Ok(Outcome::Open(standing)) => Ok(format!(
+            "After your approval: {}",
+            crate::asked::missing(&standing, view.asked.directory)
+                .unwrap_or_else(|| "nobody is missing.".to_owned())
+        )),
+        Ok(Outcome::Rejected) => Ok(String::new()),
+        Err(refusal) => {
+            let (title, helps) = crate::words::refusal(&refusal);
+            Err(format!("{title}: {}. {helps}", line(&refusal.to_string())))
+        }
+    }
+}
+
+/// The stage after the one at `index`, by name.
+pub(super) fn next_stage(definition: &Definition, index: usize) -> Option<String> {
+    definition
+        .stages
+        .get(index.checked_add(1)?)
+        .map(|stage| line(stage.name.as_str()))
+}

@@ -1,0 +1,360 @@
+//! The handlers and the services around them.
+
+use gatewright_aws::Store;
+use gatewright_aws::builds::Builds;
+use gatewright_aws::config::Config;
+use gatewright_domain::decide::ScanSeen;
+use gatewright_domain::evidence::{BuildStatus, Finding, Percent, ReportResult, Severity, Tests};
+use gatewright_domain::pipeline::Definition;
+use gatewright_domain::release::{Head, Status};
+use gatewright_domain::{Digest, ReleaseId, ledger};
+use gatewright_fakes::{
+    FakeBuilds, FakeExecutions, FakeRegistry, FakeTasks, FixedClock, MemoryTable,
+};
+use gatewright_handler::Failure;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The commit that is released.
+pub const COMMIT: &str = "4f2a9c01d7e84b6fa3c5129b8e7d60f1a2b3c4d5";
+
+/// Everything that a release meets.
+#[derive(Debug)]
+pub struct World {
+    /// The record.
+    pub store: Store<MemoryTable>,
+    /// CodeBuild.
+    pub builds: FakeBuilds,
+    /// ECR.
+    pub registry: FakeRegistry,
+    /// Step Functions' tasks.
+    pub tasks: FakeTasks,
+    /// Step Functions' executions.
+    pub executions: FakeExecutions,
+    /// The clock.
+    pub clock: FixedClock,
+    /// Where everything is.
+    pub config: Config,
+    /// The pipeline.
+    pub definition: Definition,
+    /// Its compiled machine.
+    pub machine: Value,
+}
+
+impl World {
+    /// A world with the GPS pipeline applied and nothing released.
+    ///
+    /// # Panics
+    /// When the committed definition does not compile.
+    pub async fn new() -> Self {
+        let definition = gatewright_fakes::definition();
+        let machine =
+            gatewright_compiler::compile::compile(&definition).unwrap_or_else(|e| panic!("{e}"));
+        let machine = gatewright_compiler::compile::to_json(&machine);
+        let world = Self {
+            store: Store::new(MemoryTable::default()),
+            builds: FakeBuilds::default(),
+            registry: FakeRegistry::default(),
+            tasks: FakeTasks::default(),
+            executions: FakeExecutions::default(),
+            clock: FixedClock::new(),
+            config: config(),
+            definition,
+            machine: serde_json::from_str(&machine).unwrap_or_else(|e| panic!("{e}")),
+        };
+        world
+            .store
+            .apply(&world.definition)
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
+        world
+            .store
+            .apply_directory(&gatewright_fakes::directory())
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
+        world
+    }
+
+    /// The input of a push to main, as CodePipeline sends it.
+    pub fn push() -> Value {
+        json!({
+            "pipeline": "pl-gps-001", "ref": "refs/heads/main", "commit": COMMIT,
+            "author": "sam@example.com", "message": "Refuse positions from the future",
+            "codepipeline": { "pipeline": "gps", "execution": "7f0c" },
+        })
+    }
+
+    /// Calls a function by the name that the machine has for it.
+    ///
+    /// # Errors
+    /// What the function fails with.
+    ///
+    /// # Panics
+    /// When there is no such function.
+    pub async fn call(&self, function: &str, payload: Value) -> Result<Value, Failure> {
+        let Self {
+            store,
+            builds,
+            registry,
+            clock,
+            config,
+            ..
+        } = self;
+        match function {
+            "AdmitRelease" => gatewright_admit_release::handle(store, clock, payload).await,
+            "StartBuild" => {
+                gatewright_start_build::handle(store, builds, clock, config, payload).await
+            }
+            "JudgeScan" => gatewright_judge_scan::handle(store, registry, clock, payload).await,
+            "ClearDeploy" => gatewright_clear_deploy::handle(store, registry, clock, payload).await,
+            "RequestApproval" => gatewright_request_approval::handle(store, clock, payload).await,
+            "FinishRelease" => {
+                gatewright_finish_release::handle(store, builds, registry, clock, payload).await
+            }
+            "FinishBuild" => {
+                gatewright_finish_build::handle(store, builds, registry, clock, payload).await
+            }
+            "Sweep" => {
+                gatewright_sweep::handle(store, builds, registry, &self.executions, clock, payload)
+                    .await
+            }
+            other => panic!("the machine names a function {other:?} that there is none of"),
+        }
+    }
+
+    /// The event of a build's end.
+    ///
+    /// # Errors
+    /// What `finish-build` fails with.
+    pub async fn build_event(&self, id: &str) -> Result<Value, Failure> {
+        let arn = format!("arn:aws:codebuild:ap-south-1:123456789012:build/{id}");
+        self.call(
+            "FinishBuild",
+            json!({ "detail-type": "CodeBuild Build State Change", "detail": { "build-id": arn } }),
+        )
+        .await
+    }
+
+    /// The build that runs now, if one does.
+    pub async fn running_build(&self) -> Option<String> {
+        self.builds
+            .ids()
+            .into_iter()
+            .find(|id| self.builds.status(id) == Some(BuildStatus::InProgress))
+    }
+
+    /// Ends the running build green, as its stage wants it: with reports, and an
+    /// image in the registry when it pushes one.
+    ///
+    /// # Panics
+    /// When no build runs.
+    pub async fn build_succeeds(&self) -> String {
+        self.build_ends(BuildStatus::Succeeded, Percent(8734)).await
+    }
+
+    /// Ends the running build so, with this coverage.
+    ///
+    /// # Panics
+    /// When no build runs.
+    pub async fn build_ends(&self, status: BuildStatus, lines: Percent) -> String {
+        let Some(id) = self.running_build().await else {
+            panic!("no build runs")
+        };
+        let green = ReportResult::Tests(Tests {
+            total: 57,
+            passed: 57,
+            failed: 0,
+            skipped: 0,
+        });
+        let reports = [
+            ("unit-tests", green.clone()),
+            ("integration-tests", green),
+            ("coverage", ReportResult::Coverage { lines }),
+        ];
+        let spec = match self.builds.get(&id).await {
+            Ok(Some(seen)) => seen
+                .env
+                .get("GATEWRIGHT_STAGE_INDEX")
+                .cloned()
+                .unwrap_or_default(),
+            _ => String::new(),
+        };
+        if spec == "2" && status == BuildStatus::Succeeded {
+            self.registry
+                .push("gps-ingestion-service", COMMIT, &image());
+        }
+        self.builds.end(&id, status, &reports);
+        id
+    }
+
+    /// The registry has scanned the image and found this.
+    pub fn scan_settles(&self, severities: &[Severity]) {
+        let mut counts = BTreeMap::new();
+        for severity in severities {
+            *counts.entry(*severity).or_insert(0) += 1;
+        }
+        let findings = severities.iter().enumerate().map(|(n, severity)| Finding {
+            id: format!("CVE-2026-{n:04}"),
+            severity: *severity,
+            package: Some("openssl 3.0.1".to_owned()),
+            uri: None,
+        });
+        self.registry.scanned(ScanSeen {
+            digest: image(),
+            status: Some("COMPLETE".to_owned()),
+            description: None,
+            enhanced: false,
+            findings: findings.collect(),
+            counts: Some(counts),
+        });
+    }
+
+    /// The event of a scan's end.
+    ///
+    /// # Errors
+    /// What `judge-scan` fails with.
+    pub async fn scan_event(&self) -> Result<Value, Failure> {
+        let detail = json!({ "scan-status": "COMPLETE", "repository-name": "gps-ingestion-service", "image-digest": image() });
+        self.call(
+            "JudgeScan",
+            json!({ "detail-type": "ECR Image Scan", "detail": detail }),
+        )
+        .await
+    }
+
+    /// Delivers every answer that waits to be sent, as the stream would.
+    ///
+    /// # Errors
+    /// What `answer-task` fails with.
+    pub async fn deliver(&self) -> Result<(), Failure> {
+        for item in self.store.table().items_in("WAIT#") {
+            if item.body["answer"].is_null() {
+                continue;
+            }
+            let event = json!({ "Records": [{
+                "awsRegion": "ap-south-1", "eventID": "1", "eventName": "MODIFY", "eventSource": "aws:dynamodb",
+                "eventVersion": "1.1", "eventSourceARN": "arn",
+                "dynamodb": {
+                    "ApproximateCreationDateTime": 1, "SizeBytes": 1, "SequenceNumber": "1", "StreamViewType": "NEW_IMAGE",
+                    "Keys": { "pk": {"S": item.key.pk}, "sk": {"S": item.key.sk} },
+                    "NewImage": {
+                        "pk": {"S": item.key.pk}, "sk": {"S": item.key.sk}, "rev": {"N": item.rev.to_string()},
+                        "body": attribute(&item.body),
+                    },
+                },
+            }]});
+            gatewright_answer_task::handle(&self.store, &self.tasks, event).await?;
+        }
+        Ok(())
+    }
+
+    /// A release's head.
+    ///
+    /// # Panics
+    /// When there is no such release.
+    pub async fn head(&self, release: &str) -> Head {
+        match self.store.head(&id(release)).await {
+            Ok(Some(seen)) => seen.value,
+            other => panic!("{release}: {other:?}"),
+        }
+    }
+
+    /// Asserts that the release has ended so, that its ledger holds together and
+    /// that nothing is left behind: no lock, no queue, no wait.
+    ///
+    /// # Panics
+    /// When it is not so.
+    pub async fn has_ended(&self, release: &str, status: Status) -> Head {
+        let head = self.head(release).await;
+        assert_eq!(head.status, status, "{:?}", head.failure);
+        let events = self
+            .store
+            .ledger(&id(release))
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(
+            ledger::verify(
+                &id(release),
+                &events,
+                (head.last_seq, head.last_hash.as_ref())
+            ),
+            Ok(())
+        );
+        for item in self.store.table().items_in("WAIT#") {
+            assert_ne!(
+                item.body["release"],
+                json!(release),
+                "a wait is left behind: {item:?}"
+            );
+        }
+        for item in self.store.table().items_in("ENV#") {
+            let held = item.key.sk == "LOCK" && item.body["holder"]["release"] == json!(release);
+            let queued =
+                item.key.sk.starts_with("QUEUE#") && item.body["release"] == json!(release);
+            assert!(!held && !queued, "an environment is left held: {item:?}");
+        }
+        head
+    }
+
+    /// What the release's ledger says, one word a fact.
+    ///
+    /// # Panics
+    /// When the ledger cannot be read.
+    pub async fn facts(&self, release: &str) -> Vec<String> {
+        let events = self
+            .store
+            .ledger(&id(release))
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
+        events
+            .iter()
+            .filter_map(|event| {
+                Some(
+                    serde_json::to_value(&event.fact).ok()?["type"]
+                        .as_str()?
+                        .to_owned(),
+                )
+            })
+            .collect()
+    }
+}
+
+/// The image that packaging produces.
+pub fn image() -> Digest {
+    Digest::of_bytes(b"the image")
+}
+
+/// A release's id.
+///
+/// # Panics
+/// When the text is none.
+pub fn id(release: &str) -> ReleaseId {
+    release.parse().unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn config() -> Config {
+    Config {
+        table: "gatewright".to_owned(),
+        account: "123456789012".to_owned(),
+        region: "ap-south-1".to_owned(),
+        topic: None,
+        public_url: Some("https://releases.example.com".to_owned()),
+        link_secret: None,
+        slack_secret: None,
+        slack_api_url: String::new(),
+    }
+}
+
+/// JSON as DynamoDB writes it in a stream's event.
+pub fn attribute(value: &Value) -> Value {
+    match value {
+        Value::Null => json!({ "NULL": true }),
+        Value::Bool(b) => json!({ "BOOL": b }),
+        Value::Number(n) => json!({ "N": n.to_string() }),
+        Value::String(s) => json!({ "S": s }),
+        Value::Array(all) => json!({ "L": all.iter().map(attribute).collect::<Vec<_>>() }),
+        Value::Object(map) => {
+            json!({ "M": map.iter().map(|(k, v)| (k.clone(), attribute(v))).collect::<serde_json::Map<_, _>>() })
+        }
+    }
+}
