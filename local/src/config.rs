@@ -25,8 +25,8 @@ pub struct StandInsConfig {
     /// Folders whose files are copied over a build's source, same relative
     /// paths, in this order.
     pub overlays: Vec<PathBuf>,
-    /// The image scan's answer (see [`crate::ecr`]); the built-in one when
-    /// absent.
+    /// What image scans find: a file with a `DescribeImageScanFindings` answer
+    /// or a sequence of them; two LOW findings when absent.
     pub findings: Option<PathBuf>,
     /// Put before the system's `PATH` in builds and in deployed services, such
     /// as the `bin` of a Python environment.

@@ -342,6 +342,7 @@ fn config() -> Config {
         link_secret: None,
         slack_secret: None,
         slack_api_url: String::new(),
+        slack_channel: None,
     }
 }
 

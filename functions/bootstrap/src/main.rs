@@ -5,6 +5,7 @@
 //! them. What a function may do is said by its role, not here.
 
 use aws_config::SdkConfig;
+use gatewright_answer_approval::Desk;
 use gatewright_aws::builds::CodeBuild;
 use gatewright_aws::clients;
 use gatewright_aws::config::Config;
@@ -24,67 +25,124 @@ fn main() -> Result<(), Error> {
     start_logging(variable("GATEWRIGHT_LOG"));
     let config = Config::from_vars(variable)?;
     let handler = variable("_HANDLER").unwrap_or_default();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&handler, &config))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(run(&handler, &config))
 }
 
 async fn run(handler: &str, config: &Config) -> Result<(), Error> {
     let sdk = &clients::for_function().await;
-    let store = &Store::new(DynamoTable::new(aws_sdk_dynamodb::Client::new(sdk), &config.table));
+    let store = &Store::new(DynamoTable::new(
+        aws_sdk_dynamodb::Client::new(sdk),
+        &config.table,
+    ));
     let clock = &SystemClock;
     let builds = || CodeBuild::new(sdk);
     let registry = || Ecr::new(sdk);
     match handler {
         "admit-release" => {
-            serve("admit-release", |event| gatewright_admit_release::handle(store, clock, event)).await
+            serve("admit-release", |event| {
+                gatewright_admit_release::handle(store, clock, event)
+            })
+            .await
         }
         "start-build" => {
             let builds = &builds();
-            serve("start-build", |event| gatewright_start_build::handle(store, builds, clock, config, event)).await
+            serve("start-build", |event| {
+                gatewright_start_build::handle(store, builds, clock, config, event)
+            })
+            .await
         }
         "finish-build" => {
             let (builds, registry) = &(builds(), registry());
-            serve("finish-build", |event| gatewright_finish_build::handle(store, builds, registry, clock, event)).await
+            serve("finish-build", |event| {
+                gatewright_finish_build::handle(store, builds, registry, clock, event)
+            })
+            .await
         }
         "judge-scan" => {
             let registry = &registry();
-            serve("judge-scan", |event| gatewright_judge_scan::handle(store, registry, clock, event)).await
+            serve("judge-scan", |event| {
+                gatewright_judge_scan::handle(store, registry, clock, event)
+            })
+            .await
         }
         "clear-deploy" => {
             let registry = &registry();
-            serve("clear-deploy", |event| gatewright_clear_deploy::handle(store, registry, clock, event)).await
+            serve("clear-deploy", |event| {
+                gatewright_clear_deploy::handle(store, registry, clock, event)
+            })
+            .await
         }
         "request-approval" => {
-            serve("request-approval", |event| gatewright_request_approval::handle(store, clock, event)).await
+            serve("request-approval", |event| {
+                gatewright_request_approval::handle(store, clock, event)
+            })
+            .await
         }
         "answer-task" => {
             let tasks = &StepFunctions::new(sdk);
-            serve("answer-task", |event| gatewright_answer_task::handle(store, tasks, event)).await
+            serve("answer-task", |event| {
+                gatewright_answer_task::handle(store, tasks, event)
+            })
+            .await
         }
         "finish-release" => {
             let (builds, registry) = &(builds(), registry());
-            serve("finish-release", |event| gatewright_finish_release::handle(store, builds, registry, clock, event)).await
+            serve("finish-release", |event| {
+                gatewright_finish_release::handle(store, builds, registry, clock, event)
+            })
+            .await
         }
         "sweep" => {
             let (builds, registry, executions) = &(builds(), registry(), StepFunctions::new(sdk));
-            serve("sweep", |event| gatewright_sweep::handle(store, builds, registry, executions, clock, event)).await
+            serve("sweep", |event| {
+                gatewright_sweep::handle(store, builds, registry, executions, clock, event)
+            })
+            .await
         }
         "answer-approval" => {
             let links = &links(sdk, config).await?;
-            let slack = &slack_secrets(sdk, config).await?.signing_secret;
+            let secrets = slack_secrets(sdk, config).await?;
+            let respond = &Slack::new(&config.slack_api_url, secrets.bot_token)?;
+            let signing_secret = &secrets.signing_secret;
+            let desk = &Desk {
+                store,
+                links,
+                signing_secret,
+                respond,
+                clock,
+                config,
+            };
             serve("answer-approval", |event| {
-                gatewright_answer_approval::handle(store, links, slack, clock, config, event)
+                gatewright_answer_approval::handle(desk, event)
             })
             .await
         }
         "notify" => {
             let links = &links(sdk, config).await?;
-            let chat = &Slack::new(&config.slack_api_url, slack_secrets(sdk, config).await?.bot_token)?;
+            let chat = &Slack::new(
+                &config.slack_api_url,
+                slack_secrets(sdk, config).await?.bot_token,
+            )?;
             let topic = &SnsTopic::new(sdk, Config::need(&config.topic, "GATEWRIGHT_TOPIC")?);
-            serve("notify", |event| gatewright_notify::handle(store, chat, topic, links, clock, config, event)).await
+            let desk = &gatewright_notify::Desk {
+                store,
+                chat,
+                topic,
+                links,
+                clock,
+                config,
+            };
+            serve("notify", |event| gatewright_notify::handle(desk, event)).await
         }
         "history" => {
             let links = &links(sdk, config).await?;
-            serve("history", |event| gatewright_history::handle(store, links, clock, event)).await
+            serve("history", |event| {
+                gatewright_history::handle(store, links, clock, event)
+            })
+            .await
         }
         other => Err(format!("_HANDLER is {other:?}, which is none of our functions").into()),
     }
@@ -95,7 +153,10 @@ async fn links(sdk: &SdkConfig, config: &Config) -> Result<Links, Error> {
     Ok(Links::new(&SecretsManager::new(sdk).text(id).await?)?)
 }
 
-async fn slack_secrets(sdk: &SdkConfig, config: &Config) -> Result<gatewright_aws::secrets::SlackSecrets, Error> {
+async fn slack_secrets(
+    sdk: &SdkConfig,
+    config: &Config,
+) -> Result<gatewright_aws::secrets::SlackSecrets, Error> {
     let id = Config::need(&config.slack_secret, "GATEWRIGHT_SLACK_SECRET")?;
     Ok(SecretsManager::new(sdk).slack(id).await?)
 }

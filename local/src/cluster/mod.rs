@@ -62,6 +62,16 @@ struct Live {
     revisions: Mutex<Vec<(u64, watch::Sender<bool>)>>,
 }
 
+impl Live {
+    fn new(record: &Record, deployment: &Deployment) -> Self {
+        Self {
+            record: watch::Sender::new(record.clone()),
+            deployment: Mutex::new(deployment.clone()),
+            revisions: Mutex::default(),
+        }
+    }
+}
+
 /// The stand-in; it plays every cluster by its kubectl context.
 pub(crate) struct Cluster {
     folder: PathBuf,
@@ -153,10 +163,8 @@ impl Cluster {
         {
             return "unchanged";
         }
-        let number = before
-            .as_ref()
-            .map_or_else(|| self.last_revision(&key), |r| r.revision)
-            + 1;
+        let before_number = before.as_ref().map(|record| record.revision);
+        let number = before_number.unwrap_or_else(|| self.last_revision(&key)) + 1;
         let record = Record {
             stand_in: STAND_IN.to_owned(),
             context: context.to_owned(),
@@ -168,37 +176,38 @@ impl Cluster {
             applied_at: ids::now().to_string(),
             state: State::Progressing,
             message: "waiting for the readiness probe".to_owned(),
-            address: before.as_ref().and_then(|record| record.address.clone()),
+            address: before.and_then(|record| record.address),
         };
         self.write(&record);
-        let live = Arc::clone(all.entry(key).or_insert_with(|| {
-            Arc::new(Live {
-                record: watch::Sender::new(record.clone()),
-                deployment: Mutex::new(deployment.clone()),
-                revisions: Mutex::default(),
-            })
-        }));
+        let live = all
+            .entry(key)
+            .or_insert_with(|| Arc::new(Live::new(&record, deployment)));
+        let live = Arc::clone(live);
         live.record.send_replace(record);
-        *locked(&live.deployment) = deployment.clone();
-        let (stop, stopped) = watch::channel(false);
-        locked(&live.revisions).push((number, stop));
-        let revision = rollout::Revision {
-            cluster: Arc::clone(self),
-            live,
-            number,
-            deployment: deployment.clone(),
-            found,
-            folder: self
-                .place(context, namespace)
-                .join(format!("{name}.revisions/{number}")),
-            stop: stopped,
-        };
-        self.tasks.spawn(revision.run());
-        if before.is_some() {
+        locked(&live.deployment).clone_from(deployment);
+        self.start_revision(live, number, found);
+        if before_number.is_some() {
             "configured"
         } else {
             "created"
         }
+    }
+
+    fn start_revision(self: &Arc<Self>, live: Arc<Live>, number: u64, found: image::Found) {
+        let (stop, stopped) = watch::channel(false);
+        locked(&live.revisions).push((number, stop));
+        let deployment = locked(&live.deployment).clone();
+        let place = self.place(&live.record.borrow().context, &deployment.namespace);
+        let revision = rollout::Revision {
+            cluster: Arc::clone(self),
+            live,
+            number,
+            folder: place.join(format!("{}.revisions/{number}", deployment.name)),
+            deployment,
+            found,
+            stop: stopped,
+        };
+        self.tasks.spawn(revision.run());
     }
 
     /// The revision of a record an earlier run has left.

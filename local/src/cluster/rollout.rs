@@ -48,6 +48,8 @@ impl Revision {
             _ = stopped(self.stop.clone()) => Err("superseded".to_owned()),
         };
         match ready {
+            // Applied over meanwhile: the later revision takes over, not this.
+            Ok(()) if self.live.record.borrow().revision != self.number => {}
             Ok(()) => {
                 let address = format!("127.0.0.1:{}", launched.port);
                 self.report(

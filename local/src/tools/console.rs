@@ -87,12 +87,10 @@ impl Console {
         let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
     }
 
-    /// What another program has printed to standard error.
-    pub(crate) fn pass_on(&mut self, text: &str) {
-        let _ = self
-            .err
-            .write_all(text.as_bytes())
-            .and_then(|()| self.err.flush());
+    /// What another program has printed to each of the two.
+    pub(crate) fn pass_on(&mut self, out: &[u8], err: &[u8]) {
+        let _ = self.out.write_all(out).and_then(|()| self.out.flush());
+        let _ = self.err.write_all(err).and_then(|()| self.err.flush());
     }
 
     /// A line from the stand-in about itself, on standard error.

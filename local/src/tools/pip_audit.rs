@@ -3,7 +3,8 @@
 //!
 //! A laptop may have no way to the vulnerability service. The audit then fails,
 //! as it should; this adds which service was not reached and which packages
-//! are therefore not audited. Only `GATEWRIGHT_ALLOW_UNAUDITED=1` turns that
+//! are therefore not audited. An audit that passes because it skipped packages
+//! its service does not know keeps its exit code and gets a warning. Only `GATEWRIGHT_ALLOW_UNAUDITED=1` turns that
 //! one failure into a warning.
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
     process::Stdio,
 };
 
-use tokio::{io::AsyncReadExt, process::Command};
+use tokio::process::Command;
 
 use super::{Console, ToolError};
 
@@ -32,6 +33,9 @@ const UNREACHABLE: [&str; 9] = [
     "Could not connect to PyPI's vulnerability feed",
 ];
 
+/// What pip-audit prints before a package it skipped; it passes all the same.
+const SKIPPED: &str = "could not be audited: ";
+
 /// Runs the real pip-audit.
 pub(super) async fn run(arguments: &[String], console: &mut Console) -> Result<(), ToolError> {
     let real = find_real().ok_or_else(|| ToolError::Code {
@@ -39,35 +43,48 @@ pub(super) async fn run(arguments: &[String], console: &mut Console) -> Result<(
         message: "pip-audit: there is no real pip-audit on the PATH; put it into the build's tools"
             .to_owned(),
     })?;
-    let mut child = Command::new(&real)
+    let output = Command::new(&real)
         .args(arguments)
-        .stdout(Stdio::inherit())
-        .stderr(Stdio::piped())
+        .stdin(Stdio::null())
         .kill_on_drop(true)
-        .spawn()
+        .output()
+        .await
         .map_err(|error| ToolError::Failed(format!("{}: {error}", real.display())))?;
-    let mut said = String::new();
-    if let Some(mut stderr) = child.stderr.take() {
-        let mut bytes = Vec::new();
-        stderr.read_to_end(&mut bytes).await?;
-        said = String::from_utf8_lossy(&bytes).into_owned();
-    }
-    let status = child.wait().await?;
-    console.pass_on(&said);
-    if status.success() {
+    console.pass_on(&output.stdout, &output.stderr);
+    let said =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let said = said.concat();
+    if output.status.success() {
+        // pip-audit calls this "No known vulnerabilities found".
+        let skipped = skipped(&said);
+        if !skipped.is_empty() {
+            console.note(&format!(
+                "WARNING: pip-audit passed; NOT audited: {}",
+                skipped.join(", ")
+            ));
+        }
         return Ok(());
     }
-    let code = status
-        .code()
+    let code = (output.status.code())
         .and_then(|code| u8::try_from(code).ok())
         .unwrap_or(1);
+    failed(code, &said, arguments, console)
+}
+
+/// A failed audit: only one that could not reach its service may be let pass.
+fn failed(
+    code: u8,
+    said: &str,
+    arguments: &[String],
+    console: &mut Console,
+) -> Result<(), ToolError> {
     if !UNREACHABLE.iter().any(|sign| said.contains(sign)) {
         return Err(ToolError::Code {
             code,
             message: format!("pip-audit ended with exit code {code}"),
         });
     }
-    let warning = unaudited(&said, arguments);
+    let warning = unaudited(said, arguments);
     if env::var(ALLOW).is_ok_and(|value| value == "1") {
         console.note(&format!("WARNING: {warning}; going on because {ALLOW}=1"));
         return Ok(());
@@ -76,6 +93,14 @@ pub(super) async fn run(arguments: &[String], console: &mut Console) -> Result<(
         code,
         message: format!("{warning}. With {ALLOW}=1 the build would go on without an audit"),
     })
+}
+
+/// The packages pip-audit says it skipped.
+fn skipped(said: &str) -> Vec<&str> {
+    (said.lines())
+        .filter_map(|line| line.split_once(SKIPPED))
+        .map(|(_, package)| package.trim())
+        .collect()
 }
 
 /// The first pip-audit on the PATH that is not this program.

@@ -47,7 +47,9 @@ pub struct Connection {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
     /// There is no such file.
-    #[error("{path} does not exist: start the laptop stack with `gatewright local up`, or deploy with `make deploy`")]
+    #[error(
+        "{path} does not exist: start the laptop stack with `gatewright local up`, or deploy with `make deploy`"
+    )]
     Missing {
         /// Which.
         path: String,
@@ -74,7 +76,12 @@ impl Connection {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(ConnectionError::Missing { path: shown });
             }
-            Err(error) => return Err(ConnectionError::Unreadable { path: shown, why: error.to_string() }),
+            Err(error) => {
+                return Err(ConnectionError::Unreadable {
+                    path: shown,
+                    why: error.to_string(),
+                });
+            }
         };
         serde_json::from_str(&text).map_err(|error| ConnectionError::Unreadable {
             path: shown,
@@ -84,12 +91,23 @@ impl Connection {
 
     /// The SDK's configuration for it.
     pub async fn sdk(&self) -> SdkConfig {
-        let config = gatewright_aws::clients::for_person(Some(self.region.clone()), self.endpoint.clone()).await;
+        let config =
+            gatewright_aws::clients::for_person(Some(self.region.clone()), self.endpoint.clone())
+                .await;
         match &self.credentials {
             None => config,
             Some(known) => {
-                let fixed = aws_credential_types::Credentials::new(&known.key, &known.secret, None, None, "laptop");
-                config.to_builder().credentials_provider(SharedCredentialsProvider::new(fixed)).build()
+                let fixed = aws_credential_types::Credentials::new(
+                    &known.key,
+                    &known.secret,
+                    None,
+                    None,
+                    "laptop",
+                );
+                config
+                    .to_builder()
+                    .credentials_provider(SharedCredentialsProvider::new(fixed))
+                    .build()
             }
         }
     }

@@ -36,9 +36,15 @@ impl Emulator {
     pub async fn start(root: &Path, python: &Path, data: &Path) -> Result<Self, StackError> {
         if !python.exists() {
             let path = python.display().to_string();
-            return Err(StackError::NotSetUp { what: "the Python environment", path });
+            return Err(StackError::NotSetUp {
+                what: "the Python environment",
+                path,
+            });
         }
-        let credentials = Credentials { key: "LAPTOPROOT".to_owned(), secret: random(40) };
+        let credentials = Credentials {
+            key: "LAPTOPROOT".to_owned(),
+            secret: random(40),
+        };
         let port = free_port().await?;
         let folder = data.join("emulator");
         std::fs::create_dir_all(&folder).map_err(StackError::file(&folder))?;
@@ -48,19 +54,26 @@ impl Emulator {
         let child = Command::new(python)
             .arg(root.join("local/launch.py"))
             .args(["--port", &port.to_string(), "--auth", "--tick", "1"])
-            .args(["--root-key", &credentials.key, "--root-secret", &credentials.secret])
+            .args([
+                "--root-key",
+                &credentials.key,
+                "--root-secret",
+                &credentials.secret,
+            ])
             .arg("--dir")
             .arg(&folder)
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(errors)
-            // A Ctrl-C at the terminal is ours to handle: it must not end the
-            // emulator before the builds.
-            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(StackError::file(python))?;
-        let mut emulator = Self { child, url: format!("http://127.0.0.1:{port}"), log, credentials };
+        let mut emulator = Self {
+            child,
+            url: format!("http://127.0.0.1:{port}"),
+            log,
+            credentials,
+        };
         emulator.ready().await?;
         Ok(emulator)
     }
@@ -78,7 +91,10 @@ impl Emulator {
     /// The calls that IAM evaluation has denied, one a line.
     pub fn denied(&self) -> Vec<String> {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        log.lines().filter(|line| line.contains("DENIED")).map(str::to_owned).collect()
+        log.lines()
+            .filter(|line| line.contains("DENIED"))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Ends it and every function's process.
@@ -87,7 +103,10 @@ impl Emulator {
             // It may have ended by itself meanwhile.
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
-        if tokio::time::timeout(STOP_LIMIT, self.child.wait()).await.is_err() {
+        if tokio::time::timeout(STOP_LIMIT, self.child.wait())
+            .await
+            .is_err()
+        {
             let _ = self.child.kill().await;
         }
     }
@@ -99,7 +118,10 @@ impl Emulator {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(self.failed(&format!("it ended at once ({status})")));
             }
-            if reqwest::get(&health).await.is_ok_and(|reply| reply.status().is_success()) {
+            if reqwest::get(&health)
+                .await
+                .is_ok_and(|reply| reply.status().is_success())
+            {
                 return Ok(());
             }
             if started.elapsed() > START_LIMIT {
@@ -113,35 +135,60 @@ impl Emulator {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let from = log.len().saturating_sub(2_000);
         let end = log.get(from..).unwrap_or(&log);
-        StackError::Process { what: "the emulator", why: format!("{what}; the end of {}:\n{end}", self.log.display()) }
+        StackError::Process {
+            what: "the emulator",
+            why: format!("{what}; the end of {}:\n{end}", self.log.display()),
+        }
     }
 
     /// Calls one of its JSON services as root. It does not verify root's
     /// signatures, so none is made.
-    pub(crate) async fn call(&self, service: &str, target: &str, body: &Value) -> Result<Value, StackError> {
-        call(&self.url, &self.credentials.key, service, target, body).await.map_err(StackError::Service)
+    pub(crate) async fn call(
+        &self,
+        service: &str,
+        target: &str,
+        body: &Value,
+    ) -> Result<Value, StackError> {
+        call(&self.url, &self.credentials.key, service, target, body)
+            .await
+            .map_err(StackError::Service)
     }
 
     /// Where CodeBuild's and ECR's events go.
     pub fn sink(&self) -> EventBridge {
-        EventBridge { url: self.url.clone(), key: self.credentials.key.clone() }
+        EventBridge {
+            url: self.url.clone(),
+            key: self.credentials.key.clone(),
+        }
     }
 }
 
-async fn call(url: &str, key: &str, service: &str, target: &str, body: &Value) -> Result<Value, String> {
+async fn call(
+    url: &str,
+    key: &str,
+    service: &str,
+    target: &str,
+    body: &Value,
+) -> Result<Value, String> {
     let credential = format!("{key}/20260101/ap-south-1/{service}/aws4_request");
     let reply = reqwest::Client::new()
         .post(url)
         .header("X-Amz-Target", target)
         .header("Content-Type", "application/x-amz-json-1.1")
         .header("X-Amz-Date", "20260101T000000Z")
-        .header("Authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"))
+        .header(
+            "Authorization",
+            format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"),
+        )
         .body(body.to_string())
         .send()
         .await
         .map_err(|error| format!("{target}: {error}"))?;
     let status = reply.status();
-    let text = reply.text().await.map_err(|error| format!("{target}: {error}"))?;
+    let text = reply
+        .text()
+        .await
+        .map_err(|error| format!("{target}: {error}"))?;
     if !status.is_success() {
         return Err(format!("{target}: {status} {text}"));
     }
@@ -162,7 +209,15 @@ impl EventSink for EventBridge {
                 "Source": event.source, "DetailType": event.detail_type,
                 "Resources": event.resources, "Detail": event.detail.to_string(),
             }]});
-            let reply = call(&self.url, &self.key, "events", "AWSEvents.PutEvents", &entry).await.map_err(SinkError)?;
+            let reply = call(
+                &self.url,
+                &self.key,
+                "events",
+                "AWSEvents.PutEvents",
+                &entry,
+            )
+            .await
+            .map_err(SinkError)?;
             match reply["FailedEntryCount"].as_u64() {
                 Some(0) => Ok(()),
                 _ => Err(SinkError(reply.to_string())),
@@ -172,13 +227,22 @@ impl EventSink for EventBridge {
 }
 
 async fn free_port() -> Result<u16, StackError> {
-    let taken = |error: std::io::Error| StackError::Process { what: "a free port", why: error.to_string() };
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.map_err(taken)?;
+    let taken = |error: std::io::Error| StackError::Process {
+        what: "a free port",
+        why: error.to_string(),
+    };
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .map_err(taken)?;
     Ok(listener.local_addr().map_err(taken)?.port())
 }
 
 /// So many random letters and digits.
 pub(crate) fn random(length: usize) -> String {
     use rand::Rng;
-    rand::rng().sample_iter(rand::distr::Alphanumeric).take(length).map(char::from).collect()
+    rand::rng()
+        .sample_iter(rand::distr::Alphanumeric)
+        .take(length)
+        .map(char::from)
+        .collect()
 }

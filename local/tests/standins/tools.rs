@@ -153,57 +153,75 @@ async fn a_pushed_image_is_ecrs_and_its_tag_does_not_move() {
     stack.stand_ins.shutdown().await;
 }
 
+/// Builds and pushes the place's content, and applies it by digest.
+async fn deploy(place: &Place<'_>, tag: &str) -> (String, String) {
+    let digest = push(place, tag).await;
+    let image = format!("{REGISTRY}/web@{digest}");
+    place
+        .run(&format!("cd kube && kustomize edit set image web={image}"))
+        .await;
+    (digest, place.run("kubectl apply -k kube").await)
+}
+
+/// What the service behind the ingress answers.
+async fn page(place: &Place<'_>) -> String {
+    let get = "kubectl get ingress web -o jsonpath='{.status.loadBalancer.ingress[0].hostname}'";
+    let url = format!("http://{}/index.html", place.run(get).await);
+    place
+        .stack
+        .http
+        .get(url)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_applied_image_runs_until_the_stand_ins_end() {
+    let stack = with_repository().await;
+    let place = Place::new(&stack);
+    service(&place);
+    place.run("aws eks update-kubeconfig --name staging").await;
+    let (digest, applied) = deploy(&place, "v1").await;
+    assert!(applied.contains("deployment.apps/web created"), "{applied}");
+    let done = place
+        .run("kubectl rollout status deployment/web --timeout=15s")
+        .await;
+    assert!(done.contains("successfully rolled out"), "{done}");
+    assert_eq!(page(&place).await, "one");
+    let again = place.run("kubectl apply -k kube").await;
+    assert!(again.contains("unchanged"), "{again}");
+    let get = "kubectl get deployment web -o jsonpath='{.spec.template.spec.containers[0].image}'";
+    assert!(place.run(get).await.ends_with(&digest));
+    let record = fs::read(stack.data().join("clusters/staging/apps/web.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    assert_eq!(record["digest"], digest.as_str());
+    assert_eq!(
+        (&record["revision"], &record["state"]),
+        (&json!(1), &json!("Available"))
+    );
+    let address = record["address"].as_str().unwrap().to_owned();
+    stack.stand_ins.shutdown().await;
+    let connected = tokio::net::TcpStream::connect(address).await;
+    assert!(connected.is_err(), "nothing serves any more");
+}
+
 #[tokio::test]
 async fn a_rollout_replaces_a_revision_only_by_a_healthy_one() {
     let stack = with_repository().await;
     let place = Place::new(&stack);
     service(&place);
     place.run("aws eks update-kubeconfig --name staging").await;
-    let deploy = async |tag: &str| {
-        let digest = push(&place, tag).await;
-        place
-            .run(&format!(
-                "cd kube && kustomize edit set image web={REGISTRY}/web@{digest}"
-            ))
-            .await;
-        let applied = place.run("kubectl apply -k kube").await;
-        (digest, applied)
-    };
-    let get = "kubectl get ingress web -o jsonpath='{.status.loadBalancer.ingress[0].hostname}'";
-    let page = async || {
-        let address = place.run(get).await;
-        let answer = stack
-            .http
-            .get(format!("http://{address}/index.html"))
-            .send()
-            .await
-            .unwrap();
-        answer.text().await.unwrap()
-    };
-    let (digest, applied) = deploy("v1").await;
-    assert!(applied.contains("deployment.apps/web created"), "{applied}");
-    let done = place
-        .run("kubectl rollout status deployment/web --timeout=15s")
-        .await;
-    assert!(done.contains("successfully rolled out"), "{done}");
-    assert_eq!(page().await, "one");
-    assert!(
-        place
-            .run("kubectl apply -k kube")
-            .await
-            .contains("unchanged")
-    );
-    let image = place
-        .run("kubectl get deployment web -o jsonpath='{.spec.template.spec.containers[0].image}'")
-        .await;
-    assert!(image.ends_with(&digest));
+    deploy(&place, "v1").await;
+    place.run("kubectl rollout status deployment/web").await;
 
     place.write("index.html", "broken");
-    place.write(
-        "Dockerfile",
-        "FROM scratch\nCMD [\"bash\", \"-c\", \"echo no such setting; exit 3\"]\n",
-    );
-    deploy("v2").await;
+    let broken = "FROM scratch\nCMD [\"bash\", \"-c\", \"echo no such setting; exit 3\"]\n";
+    place.write("Dockerfile", broken);
+    deploy(&place, "v2").await;
     let (_, errors) = place
         .fail("kubectl rollout status deployment/web -n apps")
         .await;
@@ -211,25 +229,14 @@ async fn a_rollout_replaces_a_revision_only_by_a_healthy_one() {
         errors.contains("no such setting") && errors.contains("exit status: 3"),
         "{errors}"
     );
-    assert_eq!(page().await, "one", "the old revision still serves");
+    assert_eq!(page(&place).await, "one", "the old revision still serves");
 
     service(&place);
     place.write("index.html", "three");
-    deploy("v3").await;
+    deploy(&place, "v3").await;
     place.run("kubectl rollout status deployment/web").await;
-    assert_eq!(page().await, "three");
-    let record = fs::read(stack.data().join("clusters/staging/apps/web.json")).unwrap();
-    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
-    assert_eq!(
-        (&record["revision"], &record["state"]),
-        (&json!(3), &json!("Available"))
-    );
-    let address = record["address"].as_str().unwrap().to_owned();
+    assert_eq!(page(&place).await, "three");
     stack.stand_ins.shutdown().await;
-    assert!(
-        tokio::net::TcpStream::connect(address).await.is_err(),
-        "nothing serves any more"
-    );
 }
 
 #[tokio::test]
@@ -317,5 +324,12 @@ async fn an_audit_that_cannot_reach_its_service_fails_and_names_what_it_left_out
     audit("echo 'Found 1 known vulnerability' >&2; exit 1");
     let (code, _) = run("1").await;
     assert_eq!(code, 1, "a real finding is never waved through");
+    audit("echo 'Dependency not found on PyPI and could not be audited: fastapi (1.0)'");
+    let (code, errors) = run("").await;
+    assert_eq!(code, 0);
+    assert!(
+        errors.contains("passed; NOT audited: fastapi (1.0)"),
+        "{errors}"
+    );
     stack.stand_ins.shutdown().await;
 }

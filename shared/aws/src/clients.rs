@@ -36,6 +36,14 @@ pub async fn for_person(region: Option<String>, endpoint: Option<String>) -> Sdk
     loader.load().await
 }
 
+/// Makes ring the process's TLS provider; reqwest is built without one of its
+/// own. `false` when the process had one already, which is as good.
+pub fn install_crypto() -> bool {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_ok()
+}
+
 fn base() -> aws_config::ConfigLoader {
     let http = Builder::new()
         .tls_provider(tls::Provider::Rustls(

@@ -22,6 +22,8 @@ pub struct Config {
     pub slack_secret: Option<String>,
     /// Slack's API.
     pub slack_api_url: String,
+    /// The Slack channel of pipelines that name none.
+    pub slack_channel: Option<String>,
 }
 
 /// A variable that is missing or wrong.
@@ -77,6 +79,7 @@ impl Config {
             slack_secret: set("GATEWRIGHT_SLACK_SECRET"),
             slack_api_url: set("GATEWRIGHT_SLACK_API_URL")
                 .unwrap_or_else(|| "https://slack.com/api".to_owned()),
+            slack_channel: set("GATEWRIGHT_SLACK_CHANNEL"),
         })
     }
 

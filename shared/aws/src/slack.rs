@@ -59,8 +59,7 @@ impl Slack {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(api: &str, token: Secret) -> Result<Self, ServiceError> {
-        // A second call finds the provider installed, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::clients::install_crypto();
         let http = reqwest::Client::builder()
             .timeout(std::time::Duration::from_secs(5))
             .build()
@@ -159,6 +158,31 @@ impl Chat for Slack {
         self.call("slack:chat.update", "chat.update", &body)
             .await
             .map(|_| ())
+    }
+}
+
+/// What `answer-approval` needs of Slack.
+pub trait Respond: Send + Sync {
+    /// Tells the member who pressed a button, and nobody else, what came of it.
+    fn respond(
+        &self,
+        url: &str,
+        text: &str,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+}
+
+impl Respond for Slack {
+    async fn respond(&self, url: &str, text: &str) -> Result<(), ServiceError> {
+        let body = json!({ "response_type": "ephemeral", "replace_original": false, "text": text });
+        let sent = self.http.post(url).json(&body).send().await;
+        let sent = sent.and_then(reqwest::Response::error_for_status);
+        sent.map(|_| ()).map_err(|e| {
+            ServiceError::of(
+                "slack:response_url",
+                Kind::Other,
+                e.without_url().to_string(),
+            )
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the language's short forms mean, and what is accepted with a warning.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
+
 use gatewright_compiler::{read, read_directory};
 use gatewright_domain::gate::Gate;
 use gatewright_domain::pipeline::{Definition, Trigger, Work};

@@ -3,6 +3,8 @@
 //! change of wording, `GATEWRIGHT_EXPECT=write cargo test` writes them anew, and
 //! the diff is for reading.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
+
 use gatewright_compiler::{Diagnostics, Level, read, read_directory};
 use std::path::{Path, PathBuf};
 

@@ -161,7 +161,11 @@ mod tests {
 
     #[test]
     fn only_plain_web_addresses_become_links() {
-        for good in ["https://a.example/x?y=1#z", "http://127.0.0.1:8080/", "/releases/cp-1"] {
+        for good in [
+            "https://a.example/x?y=1#z",
+            "http://127.0.0.1:8080/",
+            "/releases/cp-1",
+        ] {
             assert_eq!(safe_url(good), Some(good));
         }
         for bad in [

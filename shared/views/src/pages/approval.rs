@@ -196,13 +196,14 @@ fn ballot(view: &ApprovalView<'_>) -> Result<String, String> {
         return Err(view.asked.state_words(view.now));
     }
     match view.asked.if_approved(view.person, view.now) {
-        Ok(Outcome::Approved(_)) => Ok(match next_stage(view.definition, view.asked.request.index)
-        {
-            Some(next) => {
-                format!("With your approval everybody has agreed, and “{next}” begins at once.")
-            }
-            None => "With your approval everybody has agreed.".to_owned(),
-        }),
+        Ok(Outcome::Approved(_)) => Ok(
+            match next_stage(view.definition, view.asked.request.index) {
+                Some(next) => {
+                    format!("With your approval everybody has agreed, and “{next}” begins at once.")
+                }
+                None => "With your approval everybody has agreed.".to_owned(),
+            },
+        ),
         Ok(Outcome::Open(standing)) => Ok(format!(
             "After your approval: {}",
             crate::asked::missing(&standing, view.asked.directory)

@@ -30,7 +30,7 @@ const STYLE: &str = include_str!("../../templates/style.css");
 pub const SECURITY_HEADERS: &[(&str, &str)] = &[
     (
         "Content-Security-Policy",
-        "default-src 'none'; style-src 'sha256-STYLEHASH'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        "default-src 'none'; style-src 'sha256-lmsd3y8SYuwWx9qkWsRSbch3GiBbuAwNxQxvGPN7rYA='; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     ),
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),

@@ -68,11 +68,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    pub fn of(
-        head: &Head,
-        definition: Option<&Definition>,
-        directory: &Directory,
-    ) -> Option<Self> {
+    pub fn of(head: &Head, definition: Option<&Definition>, directory: &Directory) -> Option<Self> {
         let trigger = head.trigger.as_ref()?;
         let message = trigger.message.as_deref().unwrap_or_default().trim();
         let (subject, body) = message.split_once('\n').unwrap_or((message, ""));

@@ -243,7 +243,10 @@ fn one_digest(view: &ReleaseView<'_>) -> Option<(bool, String)> {
         listed(&words)
     };
     Some(if other.is_empty() {
-        (true, format!("One digest all the way: the same {}.", words(&same)))
+        (
+            true,
+            format!("One digest all the way: the same {}.", words(&same)),
+        )
     } else {
         (
             false,

@@ -112,7 +112,14 @@ fn row(row: &ReleaseRow<'_>, now: Timestamp) -> Row {
         status: words::status(head.status),
         stage: head.stage.as_ref().map(|stage| line(stage.as_str())),
         commit: trigger.map(|t| Code::from(&t.commit)),
-        message: short_line(message.unwrap_or_default().lines().next().unwrap_or_default(), 100),
+        message: short_line(
+            message
+                .unwrap_or_default()
+                .lines()
+                .next()
+                .unwrap_or_default(),
+            100,
+        ),
         reference: trigger.map_or_else(String::new, |t| words::reference(&t.reference)),
         started: When::new(head.started_at),
         ago: relative(now, head.started_at),

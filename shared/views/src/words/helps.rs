@@ -53,12 +53,12 @@ pub fn helps(error: &str) -> &'static [&'static str] {
 
 fn helps_with(name: ErrorName) -> &'static [&'static str] {
     match name {
-        ErrorName::BadInput => &[
-            "Correct the input as the message says and start again; nothing has run.",
-        ],
-        ErrorName::UnknownPipeline => &[
-            "Check the pipeline's id. When it is new or was changed, apply its definition first.",
-        ],
+        ErrorName::BadInput => {
+            &["Correct the input as the message says and start again; nothing has run."]
+        }
+        ErrorName::UnknownPipeline => {
+            &["Check the pipeline's id. When it is new or was changed, apply its definition first."]
+        }
         ErrorName::NotTriggered => &[
             "Nothing is wrong when this ref should not be released.",
             "When it should be, add a trigger for it under `on:` in the pipeline's definition.",

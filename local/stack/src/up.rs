@@ -1,0 +1,387 @@
+//! Brings the laptop stack up and down.
+
+use crate::StackError;
+use crate::connection::Connection;
+use crate::deploy::deploy;
+use crate::emulator::{Emulator, random};
+use gatewright_aws::Store;
+use gatewright_aws::table::dynamo::DynamoTable;
+use gatewright_compiler::source;
+use gatewright_domain::pipeline::{Artifact, Definition};
+use gatewright_local::{SlackChannel, SlackConfig, SlackUser, StandIns, StandInsConfig};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The account that the emulator plays when root's key is no account's number.
+const ACCOUNT: &str = "000000000000";
+const REGION: &str = "ap-south-1";
+
+/// What the laptop stack is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The project's folder: template, launcher, definitions, machines.
+    pub root: PathBuf,
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// The zip with the functions' bootstrap.
+    pub bootstrap_zip: PathBuf,
+    /// The program that plays docker, kubectl and the like inside builds.
+    pub standin: PathBuf,
+    /// The Python of the emulator's environment.
+    pub python: PathBuf,
+    /// What builds find on their `PATH`: the linters and test runners.
+    pub tools: PathBuf,
+    /// Which folder stands for which repository.
+    pub sources: BTreeMap<String, PathBuf>,
+    /// Folders copied over the source.
+    pub overlays: Vec<PathBuf>,
+    /// What image scans find.
+    pub findings: Option<PathBuf>,
+    /// The stand-ins' port; 0: a free one.
+    pub port: u16,
+}
+
+impl Options {
+    /// The usual places below the project's folder; the source is the fixture.
+    pub fn of(root: &Path, data: &Path) -> Self {
+        let repository = "https://github.com/example/transport-management".to_owned();
+        Self {
+            root: root.to_owned(),
+            data: data.to_owned(),
+            bootstrap_zip: root.join("target/lambda/bootstrap.zip"),
+            standin: root.join("target/debug/gatewright-standin"),
+            python: root.join(".venv/laptop/bin/python"),
+            tools: root.join(".venv/builds/bin"),
+            sources: BTreeMap::from([(repository, root.join("tests/fixtures/tms"))]),
+            overlays: Vec::new(),
+            findings: None,
+            port: 0,
+        }
+    }
+}
+
+/// A laptop stack that is up.
+pub struct Stack {
+    emulator: Emulator,
+    stand_ins: StandIns,
+    connection: Connection,
+}
+
+impl std::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stack")
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stack {
+    /// Brings everything up; `tell` hears what is being done.
+    ///
+    /// # Errors
+    /// What did not come up, and why. Nothing is left running then.
+    pub async fn up(options: &Options, tell: &(dyn Fn(&str) + Sync)) -> Result<Self, StackError> {
+        gatewright_aws::clients::install_crypto();
+        let definitions = definitions(&options.root)?;
+        tell("starting the AWS emulator");
+        let emulator = Emulator::start(&options.root, &options.python, &options.data).await?;
+        let slack = slack(&options.root)?;
+        let secret =
+            json!({ "bot_token": slack.bot_token, "signing_secret": slack.signing_secret });
+        tell("starting the stand-ins for CodeBuild, ECR scans, Slack and the clusters");
+        let stand_ins = match StandIns::start(stand_ins_config(options, &emulator, slack)?).await {
+            Ok(stand_ins) => stand_ins,
+            Err(error) => {
+                emulator.stop().await;
+                return Err(error.into());
+            }
+        };
+        match Self::furnish(
+            options,
+            &emulator,
+            &stand_ins,
+            &definitions,
+            &secret.to_string(),
+            tell,
+        )
+        .await
+        {
+            Ok(connection) => Ok(Self {
+                emulator,
+                stand_ins,
+                connection,
+            }),
+            Err(error) => {
+                stand_ins.shutdown().await;
+                emulator.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn furnish(
+        options: &Options,
+        emulator: &Emulator,
+        stand_ins: &StandIns,
+        definitions: &[Definition],
+        slack_secret: &str,
+        tell: &(dyn Fn(&str) + Sync),
+    ) -> Result<Connection, StackError> {
+        tell("deploying infra/template.yaml, the one that deploys to AWS");
+        let base = stand_ins.url().as_str().trim_end_matches('/').to_owned();
+        let mut parameters = vec![
+            ("CodeBuildEndpoint", format!("{base}/codebuild")),
+            ("EcrEndpoint", format!("{base}/ecr")),
+            ("SlackApiUrl", format!("{base}/slack/api")),
+        ];
+        let outputs = deploy(options, emulator, &parameters).await?;
+        let output = |name: &str| {
+            outputs
+                .get(name)
+                .cloned()
+                .ok_or_else(|| StackError::Service(format!("the template has no output {name}")))
+        };
+        // The API's address is known only now; the functions' links need it.
+        let public_url = format!(
+            "{}/_aws/execute-api/{}/$default",
+            emulator.url(),
+            output("ApiId")?
+        );
+        parameters.push(("PublicUrl", public_url.clone()));
+        deploy(options, emulator, &parameters).await?;
+        let secret = json!({ "SecretId": output("SlackSecretArn")?, "SecretString": slack_secret });
+        emulator
+            .call("secretsmanager", "secretsmanager.PutSecretValue", &secret)
+            .await?;
+        subscribe(emulator, &output("TopicArn")?, &format!("{base}/sns")).await?;
+        if let Ok(url) = format!("{public_url}/slack/interactions").parse() {
+            stand_ins.set_interactivity_url(url);
+        }
+        let connection = Connection {
+            region: REGION.to_owned(),
+            endpoint: Some(emulator.url().to_owned()),
+            credentials: Some(emulator.credentials().clone()),
+            table: output("TableName")?,
+            machines: BTreeMap::from([("pl-gps-001".to_owned(), output("StateMachineArn")?)]),
+            public_url,
+            inbox: Some(format!("{base}/inbox")),
+        };
+        tell("applying pipelines/ and the approvers");
+        apply(&options.root, &connection, definitions).await?;
+        repositories(&base, definitions).await?;
+        write_connection(&options.data, &connection)?;
+        Ok(connection)
+    }
+
+    /// How to reach it.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The stand-ins' address.
+    pub fn stand_ins_url(&self) -> &str {
+        self.stand_ins.url().as_str().trim_end_matches('/')
+    }
+
+    /// The calls that IAM evaluation has denied.
+    pub fn denied(&self) -> Vec<String> {
+        self.emulator.denied()
+    }
+
+    /// Ends everything, builds and deployed services included.
+    pub async fn down(self) {
+        self.stand_ins.shutdown().await;
+        self.emulator.stop().await;
+    }
+}
+
+fn definitions(root: &Path) -> Result<Vec<Definition>, StackError> {
+    let directory = directory(root)?;
+    let folder = root.join("pipelines");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .map_err(StackError::file(&folder))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.extension().is_some_and(|e| e == "yaml") && !path.ends_with("approvers.yaml")
+        })
+        .collect();
+    files.sort();
+    files
+        .iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(path).map_err(StackError::file(path))?;
+            let name = path.display().to_string();
+            let read = source::read(&name, &text, Some(&directory));
+            read.map(|read| read.definition)
+                .map_err(|e| StackError::Definition(e.to_string()))
+        })
+        .collect()
+}
+
+fn directory(root: &Path) -> Result<gatewright_domain::people::Directory, StackError> {
+    let path = root.join("pipelines/approvers.yaml");
+    let text = std::fs::read_to_string(&path).map_err(StackError::file(&path))?;
+    source::read_directory(&path.display().to_string(), &text)
+        .map_err(|e| StackError::Definition(e.to_string()))
+}
+
+fn slack(root: &Path) -> Result<SlackConfig, StackError> {
+    let people = directory(root)?.people;
+    let users = people
+        .into_iter()
+        .filter_map(|p| {
+            Some(SlackUser {
+                id: p.slack?,
+                name: p.name,
+            })
+        })
+        .collect();
+    let mut channels: Vec<String> = definitions(root)?
+        .into_iter()
+        .filter_map(|d| d.notify.slack)
+        .collect();
+    channels.sort();
+    channels.dedup();
+    Ok(SlackConfig {
+        signing_secret: random(32),
+        bot_token: format!("xoxb-laptop-{}", random(24)),
+        interactivity_url: None,
+        users,
+        channels: channels
+            .into_iter()
+            .enumerate()
+            .map(|(n, name)| SlackChannel {
+                id: format!("C0LAPTOP{n}"),
+                name: name.trim_start_matches('#').to_owned(),
+            })
+            .collect(),
+    })
+}
+
+fn stand_ins_config(
+    options: &Options,
+    emulator: &Emulator,
+    slack: SlackConfig,
+) -> Result<StandInsConfig, StackError> {
+    if !options.standin.exists() {
+        let path = options.standin.display().to_string();
+        return Err(StackError::NotSetUp {
+            what: "the program that plays docker and kubectl",
+            path,
+        });
+    }
+    let url = emulator
+        .url()
+        .parse()
+        .map_err(|e| StackError::Service(format!("{}: {e}", emulator.url())))?;
+
+    Ok(StandInsConfig {
+        port: options.port,
+        data: options.data.join("stand-ins"),
+        emulator: url,
+        event_sink: Arc::new(emulator.sink()),
+        sources: options.sources.clone(),
+        overlays: options.overlays.clone(),
+        findings: options.findings.clone(),
+        tools_path: vec![options.tools.clone()],
+        tool_binary: options.standin.clone(),
+        slack,
+        region: REGION.to_owned(),
+        account: ACCOUNT.to_owned(),
+        build_minute: Duration::from_secs(60),
+    })
+}
+
+async fn subscribe(emulator: &Emulator, topic: &str, endpoint: &str) -> Result<(), StackError> {
+    let form = [
+        ("Action", "Subscribe"),
+        ("Version", "2010-03-31"),
+        ("TopicArn", topic),
+        ("Protocol", "http"),
+        ("Endpoint", endpoint),
+    ];
+    let credential = format!(
+        "{}/20260101/{REGION}/sns/aws4_request",
+        emulator.credentials().key
+    );
+    let reply = reqwest::Client::new()
+        .post(emulator.url())
+        .header("X-Amz-Date", "20260101T000000Z")
+        .header(
+            "Authorization",
+            format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"),
+        )
+        .form(&form)
+        .send()
+        .await
+        .map_err(|error| StackError::Service(format!("sns:Subscribe: {error}")))?;
+    if reply.status().is_success() {
+        return Ok(());
+    }
+    let said = reply.text().await.unwrap_or_default();
+    Err(StackError::Service(format!("sns:Subscribe: {said}")))
+}
+
+async fn apply(
+    root: &Path,
+    connection: &Connection,
+    definitions: &[Definition],
+) -> Result<(), StackError> {
+    let store: Store<DynamoTable> = connection.store().await;
+    let failed = |error: gatewright_aws::store::StoreError| StackError::Service(error.to_string());
+    store
+        .apply_directory(&directory(root)?)
+        .await
+        .map_err(failed)?;
+    for definition in definitions {
+        store.apply(definition).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The repositories that the template has CloudFormation make; images are the
+/// stand-in's, so it must have them too.
+async fn repositories(base: &str, definitions: &[Definition]) -> Result<(), StackError> {
+    for Artifact::Image { repository, .. } in definitions.iter().flat_map(|d| d.artifacts.values())
+    {
+        let body = json!({ "repositoryName": repository, "imageTagMutability": "IMMUTABLE" });
+        let target = "AmazonEC2ContainerRegistry_V20150921.CreateRepository";
+        let reply = reqwest::Client::new()
+            .post(format!("{base}/ecr"))
+            .header("X-Amz-Target", target)
+            .header("Content-Type", "application/x-amz-json-1.1")
+            .body(body.to_string())
+            .send()
+            .await
+            .map_err(|error| StackError::Service(format!("{target}: {error}")))?;
+        let (ok, said) = (
+            reply.status().is_success(),
+            reply.text().await.unwrap_or_default(),
+        );
+        if !ok && !said.contains("RepositoryAlreadyExistsException") {
+            return Err(StackError::Service(format!("{target}: {said}")));
+        }
+    }
+    Ok(())
+}
+
+fn write_connection(data: &Path, connection: &Connection) -> Result<(), StackError> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = data.join("connection.json");
+    let text =
+        serde_json::to_string_pretty(connection).map_err(|e| StackError::Service(e.to_string()))?;
+    // It holds the emulator's root key: for this user alone.
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(StackError::file(&path))?;
+    file.write_all(text.as_bytes())
+        .map_err(StackError::file(&path))
+}
