@@ -177,8 +177,11 @@ impl Laptop {
     /// When none comes.
     pub async fn personal_link(&self, name: &str) -> String {
         self.until_inbox(&format!("personal link for {name}"), |inbox| {
-            let mine = messages(inbox).into_iter().filter(|m| m["text"].as_str().is_some_and(|t| t.starts_with(name)));
-            mine.filter_map(|message| link_in(&message.to_string())).next_back()
+            let mine = messages(inbox)
+                .into_iter()
+                .filter(|m| m["text"].as_str().is_some_and(|t| t.starts_with(name)));
+            mine.filter_map(|message| link_in(&message.to_string()))
+                .next_back()
         })
         .await
     }

@@ -227,7 +227,20 @@ async fn nobody_decides_by_looking(laptop: &Laptop, release: &ReleaseId, link: &
     for _ in 0..3 {
         assert_eq!(laptop.get(link).await.0, 200);
     }
-    laptop.tell("/inbox/fetch-links", &json!({})).await;
+    // A link-preview agent, on every message that carries an approval link.
+    let asking = messages(&laptop.inbox().await)
+        .into_iter()
+        .filter(|m| m.to_string().contains("/approve?t="));
+    let mut fetched = 0;
+    for message in asking {
+        let at = json!({ "channel": message["channel"], "ts": message["ts"] });
+        fetched += laptop
+            .tell("/inbox/fetch-links", &at)
+            .await
+            .as_array()
+            .map_or(0, Vec::len);
+    }
+    assert!(fetched >= 2, "no link was fetched");
     assert_eq!(
         laptop.store.known_head(release).await.unwrap().rev,
         before,
@@ -271,7 +284,10 @@ async fn people_were_told(laptop: &Laptop) {
                 all.iter()
                     .any(|m| m.to_string().to_lowercase().contains(word))
             };
-            (said("succeeded") && said("priya raman, pl-gps-001#1 asks") && said("devan okafor, pl-gps-001#1 asks")).then_some(())
+            (said("succeeded")
+                && said("priya raman, pl-gps-001#1 asks")
+                && said("devan okafor, pl-gps-001#1 asks"))
+            .then_some(())
         })
         .await;
     let inbox = laptop.inbox().await;

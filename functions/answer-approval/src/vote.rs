@@ -153,12 +153,12 @@ async fn once<T: Table>(
             Some(Answer::failure(ErrorName::Rejected, &cause))
         }
     };
-    if let Some(told) = told {
-        if let Some(mut wait) = store.wait(&WaitKey::approval(release, index)).await? {
-            wait.value.answer = Some(told);
-            wait.value.due = after(now, RESEND_SECONDS);
-            commit = commit.write(wait_write(&wait.value, When::Rev(wait.rev))?);
-        }
+    if let Some(told) = told
+        && let Some(mut wait) = store.wait(&WaitKey::approval(release, index)).await?
+    {
+        wait.value.answer = Some(told);
+        wait.value.due = after(now, RESEND_SECONDS);
+        commit = commit.write(wait_write(&wait.value, When::Rev(wait.rev))?);
     }
     // Written also when its state stays: its revision is what two decisions at
     // once race for.

@@ -4,7 +4,7 @@ use gatewright_aws::Clock;
 use gatewright_aws::builds::{BuildOrder, BuildSeen, Builds};
 use gatewright_aws::error::{Kind, ServiceError};
 use gatewright_aws::registry::Registry;
-use gatewright_aws::slack::{Chat, Message};
+use gatewright_aws::slack::{Chat, Message, Respond};
 use gatewright_aws::tasks::{Executions, Tasks};
 use gatewright_aws::topics::Topics;
 use gatewright_domain::decide::ScanSeen;
@@ -303,6 +303,7 @@ impl Executions for FakeExecutions {
 pub struct FakeChat {
     messages: Mutex<Vec<Message>>,
     updates: Mutex<Vec<(String, Message)>>,
+    responses: Mutex<Vec<(String, String)>>,
     refusal: Mutex<Option<Kind>>,
 }
 
@@ -320,6 +321,11 @@ impl FakeChat {
     /// What was updated, in order: timestamp and message.
     pub fn updates(&self) -> Vec<(String, Message)> {
         locked(&self.updates).clone()
+    }
+
+    /// What members were told: address and text.
+    pub fn responses(&self) -> Vec<(String, String)> {
+        locked(&self.responses).clone()
     }
 
     fn refused(&self, action: &'static str) -> Result<(), ServiceError> {
@@ -350,6 +356,14 @@ impl Chat for FakeChat {
     ) -> Result<(), ServiceError> {
         self.refused("slack:chat.update")?;
         locked(&self.updates).push((ts.to_owned(), message.clone()));
+        Ok(())
+    }
+}
+
+impl Respond for FakeChat {
+    async fn respond(&self, url: &str, text: &str) -> Result<(), ServiceError> {
+        self.refused("slack:response_url")?;
+        locked(&self.responses).push((url.to_owned(), text.to_owned()));
         Ok(())
     }
 }

@@ -19,11 +19,20 @@ where
     let variable = |name: &str| std::env::var(name).ok();
     gatewright_handler::start_logging(variable("GATEWRIGHT_LOG"));
     let config = Config::from_vars(variable)?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(main(config))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(main(config))
 }
 
 /// The record, and the SDK's configuration for other clients.
 pub async fn connect(config: &Config) -> (Store<DynamoTable>, SdkConfig) {
     let sdk = clients::for_function().await;
-    (Store::new(DynamoTable::new(aws_sdk_dynamodb::Client::new(&sdk), &config.table)), sdk)
+    (
+        Store::new(DynamoTable::new(
+            aws_sdk_dynamodb::Client::new(&sdk),
+            &config.table,
+        )),
+        sdk,
+    )
 }

@@ -1,0 +1,408 @@
+//! One release with everything in it, in which every text from outside can be
+//! replaced by a hostile one.
+
+use gatewright_domain::approval::{Choice, Decision, Request, State, Via};
+use gatewright_domain::evidence::{
+    ArtifactEvidence, BuildEvidence, BuildStatus, Finding, Percent, ReportResult, ScanEvidence,
+    Severity, Tests,
+};
+use gatewright_domain::gate::Gate;
+use gatewright_domain::ledger::{Event, Fact};
+use gatewright_domain::people::{Directory, Group, Person};
+use gatewright_domain::pipeline::{Definition, Quorum};
+use gatewright_domain::release::{
+    Deployment, Failure, Head, StageRecord, StageStatus, Status, evidence_before,
+};
+use gatewright_domain::trigger::{Cause, TriggerInput};
+use gatewright_domain::{Digest, StageName, Timestamp, after};
+use gatewright_views::Asked;
+use serde_json::json;
+
+pub fn now() -> Timestamp {
+    "2026-10-12T09:30:00Z".parse().unwrap()
+}
+
+/// All that a view is made from.
+pub struct World {
+    pub definition: Definition,
+    pub directory: Directory,
+    pub head: Head,
+    pub records: Vec<StageRecord>,
+    pub request: Request,
+    pub decisions: Vec<Decision>,
+    pub running: Deployment,
+    pub events: Vec<Event>,
+}
+
+impl World {
+    /// A release that waits for its second approval.
+    pub fn new() -> Self {
+        Self::with("Fix the parser", 2)
+    }
+
+    /// The same, with `text` wherever text comes from outside and `stages`
+    /// stages before the approval.
+    pub fn with(text: &str, stages: usize) -> Self {
+        let plain = text == "Fix the parser";
+        let says = |usual: &str| {
+            if plain {
+                usual.to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
+        let name = |index: usize| stage_name(&says(""), index);
+        let definition = definition(&says("GPS Ingestion Service"), stages, &name);
+        let directory = directory(&says("Priya Raman"), &says("DevOps Lead"));
+        let mut head = head(
+            &definition,
+            &says("Fix the parser\n\nIt lost a byte."),
+            &says("dev@example.com"),
+        );
+        let records: Vec<_> = (0..stages)
+            .map(|index| record(index, name(index), &says("a step failed")))
+            .collect();
+        let evidence = evidence_before(&head, &records, stages)
+            .unwrap()
+            .digest()
+            .unwrap();
+        let request = Request {
+            release: head.release.clone(),
+            index: stages,
+            stage: definition.stages[stages].name.clone(),
+            evidence: evidence.clone(),
+            quorum: ["project-lead", "devops-lead"]
+                .map(|group| Quorum {
+                    group: group.parse().unwrap(),
+                    count: 1,
+                })
+                .to_vec(),
+            checklist: vec![says("The integration tests cover this")],
+            excluded: vec!["dev@example.com".to_owned()],
+            requested_at: after(now(), -3_600),
+            expires_at: after(now(), 71 * 3_600),
+            state: State::Open,
+        };
+        let decisions = vec![Decision {
+            person: "priya".parse().unwrap(),
+            choice: Choice::Approve,
+            reason: says("looks good"),
+            at: after(now(), -600),
+            via: Via::Page,
+            evidence,
+        }];
+        let events = ledger(&mut head, facts(&says("they disagree")));
+        Self {
+            running: Deployment {
+                pipeline: definition.id.clone(),
+                environment: "production".parse().unwrap(),
+                release: "cp-0".parse().unwrap(),
+                title: says("pl-gps-001#141"),
+                commit: "b".repeat(40).parse().unwrap(),
+                artifact: artifact(b"old", text),
+                at: after(now(), -86_400),
+                fencing: 6,
+            },
+            definition,
+            directory,
+            head,
+            records,
+            request,
+            decisions,
+            events,
+        }
+    }
+
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            request: &self.request,
+            decisions: &self.decisions,
+            directory: &self.directory,
+        }
+    }
+}
+
+/// A stage's name that holds as much of `text` as a name may.
+fn stage_name(text: &str, index: usize) -> StageName {
+    let kept: String = text.chars().filter(|c| !c.is_control()).take(50).collect();
+    format!("S{index} {kept}").trim().parse().unwrap()
+}
+
+fn definition(text: &str, stages: usize, name: &dyn Fn(usize) -> StageName) -> Definition {
+    let build = |index: usize| {
+        json!({ "name": name(index), "description": text, "environment": null, "gates": [],
+            "work": { "kind": "build", "project": "p", "image": "i", "compute": "c", "timeout": 60,
+                "retries": 0, "runtimes": {}, "install": [], "steps": [], "env": {}, "reports": {}, "produces": null } })
+    };
+    let mut all: Vec<_> = (0..stages).map(build).collect();
+    all.push(json!({ "name": stage_name("Production Approval", stages), "description": "", "environment": "production", "gates": [],
+        "work": { "kind": "approval", "quorum": [], "checklist": [], "expires": 259_200, "remind": 14_400 } }));
+    all.push(build(stages + 1));
+    let place = json!({ "cluster": "c", "namespace": "n", "protected": true, "lease": 60 });
+    serde_json::from_value(json!({
+        "language": 1, "id": "pl-gps-001", "name": text, "description": text, "region": "ap-south-1",
+        "source": { "repository": "https://github.com/example/tms", "path": "." },
+        "triggers": [], "artifacts": {}, "environments": { "production": place },
+        "stages": all, "notify": { "slack": "#x" }, "budget": 604_800,
+    }))
+    .unwrap()
+}
+
+fn directory(name: &str, title: &str) -> Directory {
+    let person = |id: &str, name: &str| Person {
+        id: id.parse().unwrap(),
+        name: name.to_owned(),
+        email: format!("{id}@example.com"),
+        slack: None,
+        aliases: Vec::new(),
+    };
+    let group = |id: &str, title: &str, members: &[&str]| Group {
+        name: id.parse().unwrap(),
+        title: title.to_owned(),
+        members: members.iter().map(|m| m.parse().unwrap()).collect(),
+    };
+    Directory {
+        people: vec![
+            person("priya", name),
+            person("devan", "Devan Okafor"),
+            person("lena", "Lena Fischer"),
+        ],
+        groups: vec![
+            group("project-lead", "Project Lead", &["priya", "lena"]),
+            group("devops-lead", title, &["devan", "lena"]),
+        ],
+    }
+}
+
+fn head(definition: &Definition, message: &str, author: &str) -> Head {
+    Head {
+        release: "cp-1".parse().unwrap(),
+        pipeline: definition.id.clone(),
+        version: Digest::of_bytes(b"definition"),
+        number: Some(142),
+        trigger: Some(TriggerInput {
+            pipeline: definition.id.clone(),
+            reference: "refs/heads/main".to_owned(),
+            commit: "a".repeat(40).parse().unwrap(),
+            cause: Some(Cause::Push),
+            author: Some(author.to_owned()),
+            requester: None,
+            message: Some(message.to_owned()),
+            codepipeline: None,
+        }),
+        input: Digest::of_bytes(b"input"),
+        execution: "arn:x".to_owned(),
+        started_at: after(now(), -7_200),
+        status: Status::Running,
+        stage: None,
+        failure: None,
+        ended_at: None,
+        last_seq: 0,
+        last_hash: None,
+    }
+}
+
+fn artifact(of: &[u8], location: &str) -> ArtifactEvidence {
+    ArtifactEvidence {
+        name: "image".to_owned(),
+        digest: Digest::of_bytes(of),
+        location: location.to_owned(),
+    }
+}
+
+fn record(index: usize, stage: StageName, text: &str) -> StageRecord {
+    let reports = [
+        (
+            "unit".to_owned(),
+            ReportResult::Tests(Tests {
+                total: 3,
+                passed: 3,
+                failed: 0,
+                skipped: 0,
+            }),
+        ),
+        (
+            "coverage".to_owned(),
+            ReportResult::Coverage {
+                lines: Percent(8_734),
+            },
+        ),
+        (
+            "odd".to_owned(),
+            ReportResult::Unreadable {
+                why: text.to_owned(),
+            },
+        ),
+    ];
+    let seen = BuildEvidence {
+        build: "p:1".to_owned(),
+        status: BuildStatus::Failed,
+        message: Some(text.to_owned()),
+        seconds: Some(60),
+        log: Some(format!("javascript:{text}")),
+        reports: reports.into_iter().collect(),
+        artifact: (index == 0).then(|| artifact(b"image", text)),
+    };
+    let scan = ScanEvidence {
+        digest: Digest::of_bytes(b"image"),
+        status: text.to_owned(),
+        counts: [(Severity::High, 12)].into(),
+        worst: vec![Finding {
+            id: text.to_owned(),
+            severity: Severity::High,
+            package: Some(text.to_owned()),
+            uri: Some(format!("javascript:{text}")),
+        }],
+        findings: Digest::of_bytes(b"findings"),
+    };
+    let gates = [
+        Gate::Steps,
+        Gate::Tests {
+            report: "unit".to_owned(),
+        },
+    ];
+    StageRecord {
+        release: "cp-1".parse().unwrap(),
+        index,
+        stage,
+        attempt: 1,
+        environment: None,
+        deploys: false,
+        status: StageStatus::Passed,
+        started_at: after(now(), -3_000),
+        ended_at: Some(after(now(), -2_280)),
+        build: Some("p:1".to_owned()),
+        log: None,
+        gates: gates
+            .iter()
+            .filter_map(|gate| gate.judge_build(&seen))
+            .collect(),
+        evidence: Some(seen),
+        scan: Some(scan),
+        failure: None,
+    }
+}
+
+/// Every kind of fact once.
+pub fn facts(text: &str) -> Vec<Fact> {
+    let stage: StageName = "Unit Test".parse().unwrap();
+    let production = || "production".parse().unwrap();
+    let digest = || Digest::of_bytes(b"image");
+    let evidence = || Digest::of_bytes(b"evidence");
+    let failure = Failure {
+        stage: Some(stage.clone()),
+        error: "BuildFailed".to_owned(),
+        cause: text.to_owned(),
+    };
+    let judged = gatewright_domain::gate::Judged {
+        gate: Gate::Steps,
+        passed: false,
+        because: text.to_owned(),
+    };
+    vec![
+        Fact::ReleaseAdmitted {
+            number: 142,
+            version: evidence(),
+            commit: "a".repeat(40).parse().unwrap(),
+            reference: "refs/heads/main".to_owned(),
+            requester: Some(text.to_owned()),
+            author: Some(text.to_owned()),
+        },
+        Fact::TriggerRefused {
+            failure: failure.clone(),
+        },
+        Fact::StageStarted {
+            stage: stage.clone(),
+            attempt: 2,
+        },
+        Fact::BuildJudged {
+            stage: stage.clone(),
+            attempt: 1,
+            build: text.to_owned(),
+            evidence: evidence(),
+            gates: vec![judged.clone()],
+        },
+        Fact::ArtifactPinned {
+            artifact: "image".to_owned(),
+            digest: digest(),
+            location: text.to_owned(),
+        },
+        Fact::ScanJudged {
+            stage: stage.clone(),
+            digest: digest(),
+            findings: evidence(),
+            gate: judged,
+        },
+        Fact::StagePassed {
+            stage: stage.clone(),
+        },
+        Fact::StageFailed {
+            stage: stage.clone(),
+            error: "BuildFailed".to_owned(),
+            cause: text.to_owned(),
+        },
+        Fact::LockAwaited {
+            environment: production(),
+            holder: "cp-0".parse().unwrap(),
+        },
+        Fact::DeployCleared {
+            stage: stage.clone(),
+            environment: production(),
+            digest: digest(),
+            evidence: evidence(),
+            fencing: 7,
+        },
+        Fact::EnvironmentChanged {
+            environment: production(),
+            digest: digest(),
+            previous: None,
+        },
+        Fact::LockReleased {
+            environment: production(),
+        },
+        Fact::ApprovalRequested {
+            stage: stage.clone(),
+            evidence: evidence(),
+            quorum: vec![Quorum {
+                group: "devops-lead".parse().unwrap(),
+                count: 1,
+            }],
+            expires_at: now(),
+        },
+        Fact::ApprovalReminded {
+            stage: stage.clone(),
+        },
+        Fact::DecisionRecorded {
+            stage: stage.clone(),
+            person: "priya".parse().unwrap(),
+            choice: Choice::Reject,
+            reason: text.to_owned(),
+            via: Via::Slack,
+            evidence: evidence(),
+        },
+        Fact::ApprovalReached {
+            stage: stage.clone(),
+            by: vec!["priya".parse().unwrap(), "devan".parse().unwrap()],
+            evidence: evidence(),
+        },
+        Fact::ApprovalClosed {
+            stage,
+            reason: text.to_owned(),
+        },
+        Fact::ReleaseEnded {
+            status: Status::FailedClean,
+            failure: Some(failure),
+        },
+    ]
+}
+
+fn ledger(head: &mut Head, facts: Vec<Fact>) -> Vec<Event> {
+    let mut events: Vec<Event> = Vec::new();
+    for fact in facts {
+        let last = (head.last_seq, head.last_hash.as_ref());
+        let event = Event::next(&head.release, last, now(), fact).unwrap();
+        (head.last_seq, head.last_hash) = (event.seq, Some(event.hash.clone()));
+        events.push(event);
+    }
+    events
+}

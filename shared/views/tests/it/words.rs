@@ -1,0 +1,41 @@
+use crate::support::facts;
+use gatewright_domain::ErrorName;
+use gatewright_domain::release::Failure;
+use gatewright_views::words;
+
+#[test]
+fn every_fact_has_its_sentence() {
+    let said: Vec<String> = facts("they disagree").iter().map(words::fact).collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn a_sentence_is_one_harmless_line_whatever_it_quotes() {
+    for fact in facts("a\r\nb\u{1b}[31m\u{202E}c") {
+        let said = words::fact(&fact);
+        assert!(
+            !said.contains(|c: char| c.is_control() || c == '\u{202E}'),
+            "{said}"
+        );
+        assert!(said.ends_with('.') || said.ends_with('…'), "{said}");
+    }
+}
+
+#[test]
+fn every_error_name_and_every_other_name_has_something_that_helps() {
+    let others = [
+        "States.Timeout",
+        "States.Runtime",
+        "Lambda.Unknown",
+        "",
+        "Anything",
+    ];
+    for name in ErrorName::ALL.iter().map(|n| n.as_str()).chain(others) {
+        let failure = Failure {
+            stage: None,
+            error: name.to_owned(),
+            cause: "x".to_owned(),
+        };
+        assert!(words::failure(&failure).len() > 1, "{name}");
+    }
+}
