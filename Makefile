@@ -83,7 +83,7 @@ bench: build ## cold start and memory against Python and Node, and the orchestra
 deploy: build ## deploys infra/template.yaml to your AWS account; STACK=gatewright REGION=ap-south-1 ARGS="--parameter NAME=VALUE"
 	@[ -e .venv/deploy/ready ] || { $(PYTHON) -m venv .venv/deploy && .venv/deploy/bin/pip install --quiet --requirement infra/requirements.txt && touch .venv/deploy/ready; }
 	.venv/deploy/bin/python infra/deploy.py --stack $(or $(STACK),gatewright) --region $(or $(REGION),ap-south-1) \
-	  --zip target/lambda/release.zip $(ARGS)
+	  --zip target/lambda/release.zip --connection .gatewright.json $(ARGS)
 
 .PHONY: clean
 clean: ## removes what was built and set up

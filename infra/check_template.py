@@ -40,7 +40,7 @@ ANY_RESOURCE = {
 
 # Routes that anybody may call; what they do is decided by token or signature.
 OPEN_ROUTES = {"GET /approve", "HEAD /approve", "POST /approve", "POST /slack/interactions",
-               "GET /releases", "GET /releases/{id}"}
+               "GET /releases/{id}"}
 
 # The only partitions in which anything may be deleted.
 DELETABLE = {"WAIT#*", "ENV#*"}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Deploys Gatewright: uploads the code, shows what would change, changes it.
 
-    deploy.py --zip target/lambda/bootstrap.zip                       # to AWS
+    deploy.py --zip target/lambda/release.zip                       # to AWS
     deploy.py --zip … --endpoint-url http://127.0.0.1:4566 --yes      # to the laptop
 
 What is uploaded is named by its content, so an upload never changes what runs;
@@ -83,6 +83,8 @@ def arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--bucket", metavar="NAME",
                         help="for code; created when missing (default: gatewright-code-<account>-<region>)")
     parser.add_argument("--endpoint-url", metavar="URL", help="the emulator, instead of AWS")
+    parser.add_argument("--connection", type=pathlib.Path, metavar="FILE",
+                        help="write where the stack is to this file, for the gatewright command")
     parser.add_argument("--yes", action="store_true", help="do not ask before changing anything")
     parser.add_argument("--json", action="store_true", help="print stack, outcome and outputs as JSON")
     parser.add_argument("--quiet", action="store_true", help="tell only how it ended")
@@ -448,10 +450,22 @@ def deploy(args: argparse.Namespace) -> dict:
     }
 
 
+def connection(args: argparse.Namespace, outputs: dict) -> dict:
+    """Where the stack is, as the gatewright command reads it; no secrets."""
+    return {
+        "region": args.region,
+        "table": outputs["TableName"],
+        "machines": {arn.rsplit(":", 1)[1]: arn for name, arn in outputs.items() if name.startswith("StateMachine")},
+        "public_url": outputs["PublicUrl"],
+    }
+
+
 def main(argv=None) -> int:
     args = arguments(argv)
     try:
         done = deploy(args)
+        if args.connection:
+            args.connection.write_text(json.dumps(connection(args, done["outputs"]), indent=2) + "\n")
     except Stop as stop:
         say(f"deploy.py: {stop}")
         return stop.code

@@ -13,6 +13,7 @@ busy machine is busy for all of them: read the ratios, not the milliseconds.
 import argparse
 import json
 import pathlib
+import random
 import statistics
 import sys
 
@@ -112,7 +113,8 @@ def bench(options):
 
 def rounds(cases, field, runs):
     """Everybody once unmeasured, to check the calls and to warm the page cache;
-    then in turns, each round beginning with another."""
+    then in rounds, each in another order: who comes after a heavy neighbour pays
+    for cold caches."""
     servers = fake_lambda.Servers()
     turns = [(case, one) for case in cases for one in field[case.name]]
     samples = {(case.name, one.name): [] for case, one in turns}
@@ -125,8 +127,7 @@ def rounds(cases, field, runs):
                 f"  instead of\n  {json.dumps(same[case.name, 'gatewright'])}")
     for number in range(runs):
         say(f"round {number + 1} of {runs}")
-        first = number % len(turns)
-        for case, one in turns[first:] + turns[:first]:
+        for case, one in random.Random(number).sample(turns, len(turns)):
             samples[case.name, one.name].append(contestants.measure(one, case, servers))
     return {
         case.name: {

@@ -76,8 +76,8 @@ def _node(folder, say):
         path = f"{folder / 'python/bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         built = subprocess.run([*npm, "rebuild", "aws-lambda-ric"], capture_output=True, text=True, env={**os.environ, "PATH": path})
         client = built.returncode == 0 and (home / "node_modules/aws-lambda-ric/rapid-client.node").exists()
-        said = [line for line in built.stderr.splitlines() if "rror" in line and "npm error" not in line] or ["see npm rebuild aws-lambda-ric"]
-        ready.write_text(json.dumps({"of": of, "client": client, "why": "" if client else said[-1].strip()}))
+        said = [line.removeprefix("npm error ") for line in built.stderr.splitlines() if "rror: " in line] or ["`npm rebuild aws-lambda-ric` says why"]
+        ready.write_text(json.dumps({"of": of, "client": client, "why": "" if client else said[0].strip()}))
     # Modules find their packages from where they are.
     for module in (HERE / "handlers/node").glob("*.mjs"):
         shutil.copy(module, home)

@@ -19,6 +19,7 @@ pub struct Run {
     state: String,
     token: Option<String>,
     tokens: usize,
+    started_at: gatewright_domain::Timestamp,
 }
 
 /// Where an execution stands after it has gone as far as it can.
@@ -48,6 +49,7 @@ impl Run {
             state,
             token: None,
             tokens: 0,
+            started_at: gatewright_aws::Clock::now(&world.clock),
         }
     }
 
@@ -212,7 +214,7 @@ impl Run {
                     self.name
                 ))
             }
-            "$states.context.Execution.StartTime" => json!("2026-09-21T12:00:00Z"),
+            "$states.context.Execution.StartTime" => json!(self.started_at),
             "$states.input" | "$states.context.Execution.Input" => self.input.clone(),
             "$states.context.Task.Token" => json!(token),
             "$failure" => self

@@ -1,7 +1,6 @@
 //! The handlers and the services around them.
 
 use gatewright_aws::Store;
-use gatewright_aws::builds::Builds;
 use gatewright_aws::config::Config;
 use gatewright_domain::decide::ScanSeen;
 use gatewright_domain::evidence::{BuildStatus, Finding, Percent, ReportResult, Severity, Tests};
@@ -160,6 +159,16 @@ impl World {
         let Some(id) = self.running_build().await else {
             panic!("no build runs")
         };
+        self.end_as(&id, status, lines);
+        id
+    }
+
+    /// Ends this build green.
+    pub fn end_green(&self, id: &str) {
+        self.end_as(id, BuildStatus::Succeeded, Percent(8734));
+    }
+
+    fn end_as(&self, id: &str, status: BuildStatus, lines: Percent) {
         let green = ReportResult::Tests(Tests {
             total: 57,
             passed: 57,
@@ -171,20 +180,11 @@ impl World {
             ("integration-tests", green),
             ("coverage", ReportResult::Coverage { lines }),
         ];
-        let spec = match self.builds.get(&id).await {
-            Ok(Some(seen)) => seen
-                .env
-                .get("GATEWRIGHT_STAGE_INDEX")
-                .cloned()
-                .unwrap_or_default(),
-            _ => String::new(),
-        };
-        if spec == "2" && status == BuildStatus::Succeeded {
+        if status == BuildStatus::Succeeded {
             self.registry
                 .push("gps-ingestion-service", COMMIT, &image());
         }
-        self.builds.end(&id, status, &reports);
-        id
+        self.builds.end(id, status, &reports);
     }
 
     /// The registry has scanned the image and found this.

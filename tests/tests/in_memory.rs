@@ -441,15 +441,31 @@ async fn triggers_that_do_not_fit_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_start_is_the_same_release_when_repeated_and_refused_when_other() {
+async fn a_name_that_was_used_before_neither_ends_nor_repeats_its_release() {
     let world = World::new().await;
-    let (_, end) = released(&world, World::push()).await;
-    assert_eq!(end, "succeeded");
+    let mut first = Run::start(&world, R, World::push());
+    first.go(&world).await;
+    world.clock.pass(1);
+    for input in [World::push(), json!({ "nonsense": true })] {
+        let mut other = Run::start(&world, R, input);
+        assert_eq!(
+            other.go(&world).await,
+            Stand::Ended("failed-clean".to_owned())
+        );
+        assert_eq!(other.path[1], "Finish");
+        assert_eq!(
+            world.head(R).await.status,
+            Status::Running,
+            "the release was ended by a stranger"
+        );
+    }
+    assert_eq!(drive(&world, &mut first, happily).await, "succeeded");
+    world.clock.pass(100 * 86_400);
     let (run, end) = released(&world, World::push()).await;
     assert_eq!(
         (end.as_str(), run.path[1].as_str()),
-        ("succeeded", "Finish"),
-        "an ended release keeps its ending"
+        ("failed-clean", "Finish"),
+        "after 90 days a name is free again"
     );
     world.has_ended(R, Status::Succeeded).await;
     assert_eq!(

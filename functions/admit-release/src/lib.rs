@@ -105,7 +105,10 @@ fn again(known: &Head, input: &Input, digest: &Digest) -> Result<Value, Failure>
             known.release, known.status
         ));
     }
-    if &known.input != digest || known.execution != input.execution {
+    if &known.input != digest
+        || known.execution != input.execution
+        || known.started_at != input.started_at
+    {
         return refused(format!(
             "{} was started before with other input",
             known.release

@@ -14,7 +14,7 @@ use gatewright_domain::ledger::Fact;
 use gatewright_domain::release::{Failure as Why, Head, Status};
 use gatewright_domain::text::shortened;
 use gatewright_domain::trigger::TriggerInput;
-use gatewright_domain::{Digest, PipelineId, ReleaseId, StageName, Timestamp};
+use gatewright_domain::{Digest, ErrorName, PipelineId, ReleaseId, StageName, Timestamp};
 use gatewright_handler::{Failure, parse};
 use gatewright_steps::until_settled;
 use serde::Deserialize;
@@ -69,6 +69,7 @@ where
         let input: Input = parse(raw)?;
         let caught = input.failure.clone().map(understood);
         match store.head(&input.release).await? {
+            Some(head) if !is_of(&head.value, &input) => return Ok(another(&input)),
             Some(_) => {
                 close::end(store, builds, registry, &input.release, caught, clock.now()).await?
             }
@@ -81,6 +82,21 @@ where
         || json!({ "ignored": true }),
         |head| json!({ "status": head.status, "failure": head.failure }),
     ))
+}
+
+/// Whether the release is the one of this execution. A name can be used again, by
+/// another machine at once and by the same one after 90 days; such an execution
+/// must not end a release that it never was.
+fn is_of(head: &Head, input: &Input) -> bool {
+    head.execution == input.execution && head.started_at == input.started_at
+}
+
+fn another(input: &Input) -> Value {
+    let cause = format!(
+        "the name {} belongs to another release, which goes on undisturbed; start under a new name",
+        input.release
+    );
+    json!({ "status": Status::FailedClean, "failure": Why { stage: None, error: ErrorName::AlreadyStarted.to_string(), cause } })
 }
 
 /// What the machine caught, as a person can read it. A Lambda error's cause is a

@@ -8,9 +8,7 @@ use gatewright_aws::slack::{Chat, Message};
 use gatewright_aws::store::StoreError;
 use gatewright_aws::table::{Table, TableError};
 use gatewright_aws::topics::Topics;
-use gatewright_domain::approval::{Decision, Request};
 use gatewright_domain::ledger::{Event, Fact};
-use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::Head;
 use gatewright_domain::{PersonId, Timestamp, after};
@@ -45,7 +43,16 @@ pub(crate) async fn tell<T: Table, H: Chat, N: Topics, C: Clock>(
         .clone()
         .or_else(|| desk.config.slack_channel.clone())
     {
-        in_slack(desk, event, &head, &definition, &channel, &page, now).await?;
+        apart(
+            in_slack(desk, event, &head, &definition, &channel, &page, now).await,
+            event,
+        )?;
+    }
+    if matches!(
+        event.fact,
+        Fact::ApprovalRequested { .. } | Fact::ApprovalReminded { .. }
+    ) {
+        apart(ask(desk, &head, &definition, now).await, event)?;
     }
     if let Some(mail) = mail::for_fact(&event.fact, &head, &definition, &page) {
         desk.topic
@@ -53,6 +60,18 @@ pub(crate) async fn tell<T: Table, H: Chat, N: Topics, C: Clock>(
             .await?;
     }
     Ok(())
+}
+
+/// A Slack that cannot work (a token that was never filled in) must not cost
+/// anybody their mail; one that may work again holds the event back.
+fn apart(told: Result<(), Failure>, event: &Event) -> Result<(), Failure> {
+    match told {
+        Err(failure) if !failure.may_pass() => {
+            tracing::error!(release = %event.release, seq = event.seq, error = %failure.name, "not told in Slack: {}", failure.message);
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 async fn in_slack<T: Table, H: Chat, N: Topics, C: Clock>(
@@ -100,12 +119,7 @@ async fn in_slack<T: Table, H: Chat, N: Topics, C: Clock>(
         };
         desk.chat.post(&said).await?;
     }
-    match (&event.fact, &request) {
-        (Fact::ApprovalRequested { .. } | Fact::ApprovalReminded { .. }, Some(request)) => {
-            ask(desk, head, definition, request, &decisions, &directory, now).await
-        }
-        (_, _) => Ok(()),
-    }
+    Ok(())
 }
 
 /// The release's thread; opened by whoever finds none, and then nothing is left
@@ -138,11 +152,13 @@ async fn ask<T: Table, H: Chat, N: Topics, C: Clock>(
     desk: &Desk<'_, T, H, N, C>,
     head: &Head,
     definition: &Definition,
-    request: &Request,
-    decisions: &[Decision],
-    directory: &Directory,
     now: Timestamp,
 ) -> Result<(), Failure> {
+    let Some(request) = &desk.store.approvals(&head.release).await?.pop() else {
+        return Ok(());
+    };
+    let decisions = &desk.store.decisions(&head.release, request.index).await?;
+    let directory = &desk.store.directory().await?.value;
     let asked = Asked {
         request,
         decisions,
@@ -179,7 +195,7 @@ async fn ask<T: Table, H: Chat, N: Topics, C: Clock>(
             expires: request.expires_at,
         };
         let url = format!("{base}/approve?t={}", desk.links.issue(&link)?);
-        let message = slack::personal_request(head, &asked, &person, &url, running.as_ref(), now);
+        let message = slack::personal_request(head, &asked, &person, &url, running.as_ref());
         desk.chat.post(&posted(&member, message, None)).await?;
     }
     Ok(())

@@ -229,10 +229,18 @@ async fn heal<T: Table, R: Registry, X: Executions>(
         lock.value.released(&holder.release)
     };
     let Some(next) = next else { return Ok(()) };
-    store
-        .table()
-        .write(vec![Store::<T>::lock_write(&next, Some(lock.rev))?])
-        .await?;
+    let write = Store::<T>::lock_write(&next, Some(lock.rev))?;
+    match head.filter(|_| !alive) {
+        None => store.table().write(vec![write]).await?,
+        Some(head) => {
+            let fact = Fact::LockReleased {
+                environment: next.environment.clone(),
+            };
+            store
+                .commit(Commit::of(&head).fact(fact).write(write), now)
+                .await?;
+        }
+    }
     if alive {
         Ok(())
     } else {

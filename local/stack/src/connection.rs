@@ -41,6 +41,11 @@ pub struct Connection {
     /// The laptop's inbox page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inbox: Option<String>,
+    /// The laptop's approvers by id, with the credentials of an IAM user each, so
+    /// that decisions of the command line can be tried. None on AWS: there,
+    /// everybody has their own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<String, Credentials>,
 }
 
 /// Why there is no connection.

@@ -4,6 +4,7 @@
 mod connection;
 mod deploy;
 mod emulator;
+mod people;
 mod up;
 
 pub use connection::{Connection, ConnectionError, Credentials};

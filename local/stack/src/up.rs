@@ -1,12 +1,13 @@
 //! Brings the laptop stack up and down.
 
-use crate::StackError;
 use crate::connection::Connection;
 use crate::deploy::deploy;
 use crate::emulator::{Emulator, random};
+use crate::{StackError, people};
 use gatewright_aws::Store;
 use gatewright_aws::table::dynamo::DynamoTable;
 use gatewright_compiler::source;
+use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::{Artifact, Definition};
 use gatewright_local::{SlackChannel, SlackConfig, SlackUser, StandIns, StandInsConfig};
 use serde_json::json;
@@ -168,9 +169,11 @@ impl Stack {
             machines: BTreeMap::from([("pl-gps-001".to_owned(), output("StateMachineArn")?)]),
             public_url,
             inbox: Some(format!("{base}/inbox")),
+            people: people::users(emulator, &directory(&options.root)?).await?,
         };
         tell("applying pipelines/ and the approvers");
-        apply(&options.root, &connection, definitions).await?;
+        let directory = people::with_users(directory(&options.root)?, ACCOUNT);
+        apply(&directory, &connection, definitions).await?;
         repositories(&base, definitions).await?;
         write_connection(&options.data, &connection)?;
         Ok(connection)
@@ -221,7 +224,7 @@ fn definitions(root: &Path) -> Result<Vec<Definition>, StackError> {
         .collect()
 }
 
-fn directory(root: &Path) -> Result<gatewright_domain::people::Directory, StackError> {
+fn directory(root: &Path) -> Result<Directory, StackError> {
     let path = root.join("pipelines/approvers.yaml");
     let text = std::fs::read_to_string(&path).map_err(StackError::file(&path))?;
     source::read_directory(&path.display().to_string(), &text)
@@ -296,46 +299,25 @@ fn stand_ins_config(
 }
 
 async fn subscribe(emulator: &Emulator, topic: &str, endpoint: &str) -> Result<(), StackError> {
-    let form = [
-        ("Action", "Subscribe"),
-        ("Version", "2010-03-31"),
+    let parameters = [
         ("TopicArn", topic),
         ("Protocol", "http"),
         ("Endpoint", endpoint),
     ];
-    let credential = format!(
-        "{}/20260101/{REGION}/sns/aws4_request",
-        emulator.credentials().key
-    );
-    let reply = reqwest::Client::new()
-        .post(emulator.url())
-        .header("X-Amz-Date", "20260101T000000Z")
-        .header(
-            "Authorization",
-            format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"),
-        )
-        .form(&form)
-        .send()
+    emulator
+        .query("sns", "Subscribe", "2010-03-31", &parameters)
         .await
-        .map_err(|error| StackError::Service(format!("sns:Subscribe: {error}")))?;
-    if reply.status().is_success() {
-        return Ok(());
-    }
-    let said = reply.text().await.unwrap_or_default();
-    Err(StackError::Service(format!("sns:Subscribe: {said}")))
+        .map(|_| ())
 }
 
 async fn apply(
-    root: &Path,
+    directory: &Directory,
     connection: &Connection,
     definitions: &[Definition],
 ) -> Result<(), StackError> {
     let store: Store<DynamoTable> = connection.store().await;
     let failed = |error: gatewright_aws::store::StoreError| StackError::Service(error.to_string());
-    store
-        .apply_directory(&directory(root)?)
-        .await
-        .map_err(failed)?;
+    store.apply_directory(directory).await.map_err(failed)?;
     for definition in definitions {
         store.apply(definition).await.map_err(failed)?;
     }

@@ -55,7 +55,9 @@ impl ServiceError {
             Kind::Transient => ErrorName::Transient,
             Kind::Denied => ErrorName::AccessDenied,
             Kind::Conflict => ErrorName::Conflict,
-            Kind::Missing | Kind::Other => ErrorName::Bug,
+            // A project, repository or secret that is named but not there.
+            Kind::Missing => ErrorName::BadInput,
+            Kind::Other => ErrorName::Bug,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! cut *after* escaping.
 
 use crate::asked::{Asked, name};
-use crate::text::{relative, safe_url, slack};
+use crate::text::{safe_url, slack};
 use crate::words;
 use gatewright_domain::approval::State;
 use gatewright_domain::ledger::Fact;
@@ -69,9 +69,9 @@ pub fn release_message(view: &ReleaseMessage<'_>) -> SlackMessage {
         .filter(|a| a.is_open(view.now) && !head.status.has_ended())
     {
         let missing = asked.missing_words().unwrap_or_default();
-        let expires = relative(view.now, asked.request.expires_at);
+        let expires = crate::text::utc(asked.request.expires_at);
         blocks.push(section(&format!(
-            "*{}* {} The request expires {expires}.",
+            "*{}* {} The request expires at {expires}.",
             slack(asked.request.stage.as_str(), 200),
             slack(&missing, 1_000)
         )));
@@ -173,13 +173,16 @@ fn buttons(asked: &Asked<'_>) -> Value {
         json!({ "release": request.release, "index": request.index, "evidence": request.evidence })
             .to_string();
     json!({ "type": "actions", "block_id": format!("approval-{}", request.index), "elements": [
-        { "type": "button", "action_id": APPROVE, "style": "primary", "value": value,
-          "text": plain("Approve") },
-        { "type": "button", "action_id": REJECT, "style": "danger", "value": value,
-          "text": plain("Reject"),
-          "confirm": { "title": plain("Reject this release?"), "text": plain("It ends here. To say why, use the link that you were sent instead."),
-                       "confirm": plain("Reject"), "deny": plain("Go back") } },
-    ]})
+    { "type": "button", "action_id": APPROVE, "style": "primary", "value": value,
+              "text": plain("Approve"),
+              "confirm": { "title": plain("Approve this release?"),
+                           "text": plain(&format!("You decide on evidence {}, and on nothing else.", request.evidence.short())),
+                           "confirm": plain("Approve"), "deny": plain("Go back") } },
+            { "type": "button", "action_id": REJECT, "style": "danger", "value": value,
+              "text": plain("Reject"),
+              "confirm": { "title": plain("Reject this release?"), "text": plain("It ends here. To say why, use the link that you were sent instead."),
+                           "confirm": plain("Reject"), "deny": plain("Go back") } },
+        ]})
 }
 
 /// The message to one approver, with their personal link.
@@ -189,7 +192,6 @@ pub fn personal_request(
     person: &PersonId,
     link: &str,
     running: Option<&Deployment>,
-    now: Timestamp,
 ) -> SlackMessage {
     let who = name(asked.directory, person);
     let groups = crate::text::listed(&asked.groups_of(person));
@@ -206,8 +208,8 @@ pub fn personal_request(
         section(&slack(&text, 1_500)),
         section(&slack(
             &format!(
-                "{instead} The request expires {}, and the link is yours alone: do not pass it on.",
-                relative(now, asked.request.expires_at)
+                "{instead} The request expires at {}, and the link is yours alone: do not pass it on.",
+                crate::text::utc(asked.request.expires_at)
             ),
             1_000,
         )),
@@ -257,9 +259,9 @@ fn header(text: &str) -> Value {
 }
 
 fn section(text: &str) -> Value {
-    json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } })
+    json!({ "type": "section", "text": { "type": "mrkdwn", "text": text, "verbatim": true } })
 }
 
 fn context(text: &str) -> Value {
-    json!({ "type": "context", "elements": [ { "type": "mrkdwn", "text": text } ] })
+    json!({ "type": "context", "elements": [ { "type": "mrkdwn", "text": text, "verbatim": true } ] })
 }

@@ -71,15 +71,14 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
 }
 
 impl StageRecord {
-    /// Whether the build of this attempt may have run commands. A build whose id
-    /// was never recorded may still have been started.
+    /// Whether the build of this attempt may have run commands. A start that
+    /// CodeBuild refused has run none; one whose outcome nobody recorded may have.
     fn build_may_have_run(&self) -> bool {
-        !matches!(
-            self.failure,
-            Some((
-                crate::ErrorName::AccessDenied | crate::ErrorName::BadInput,
-                _
-            ))
-        )
+        let refused = |error: crate::ErrorName| error != crate::ErrorName::BuildLost;
+        self.build.is_some()
+            || !self
+                .failure
+                .as_ref()
+                .is_some_and(|(error, _)| refused(*error))
     }
 }

@@ -1,4 +1,5 @@
-use crate::support::{World, facts};
+use crate::facts::facts;
+use crate::support::World;
 use gatewright_views::mail;
 
 #[test]

@@ -1,4 +1,5 @@
-use crate::support::{World, facts, now};
+use crate::facts::facts;
+use crate::support::{World, now};
 use gatewright_domain::release::{Failure, Status};
 use gatewright_views::slack::{self, ReleaseMessage, SlackMessage};
 use proptest::prelude::*;
@@ -26,7 +27,6 @@ fn personal(world: &World) -> SlackMessage {
         &person,
         link,
         Some(&world.running),
-        now(),
     )
 }
 
@@ -140,4 +140,15 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "has 3001")]
+fn a_text_that_is_too_long_is_found() {
+    holds(&SlackMessage {
+        text: "x".to_owned(),
+        blocks: vec![
+            serde_json::json!({ "type": "section", "text": { "type": "mrkdwn", "text": "x".repeat(3_001) } }),
+        ],
+    });
 }

@@ -11,7 +11,7 @@ use gatewright_domain::ledger::{Event, Fact};
 use gatewright_domain::people::{Directory, Group, Person};
 use gatewright_domain::pipeline::{Definition, Quorum};
 use gatewright_domain::release::{
-    Deployment, Failure, Head, StageRecord, StageStatus, Status, evidence_before,
+    Deployment, Head, StageRecord, StageStatus, Status, evidence_before,
 };
 use gatewright_domain::trigger::{Cause, TriggerInput};
 use gatewright_domain::{Digest, StageName, Timestamp, after};
@@ -60,7 +60,7 @@ impl World {
             &says("dev@example.com"),
         );
         let records: Vec<_> = (0..stages)
-            .map(|index| record(index, name(index), &says("a step failed")))
+            .map(|index| record(index, name(index), &says("COMPLETE")))
             .collect();
         let evidence = evidence_before(&head, &records, stages)
             .unwrap()
@@ -91,7 +91,7 @@ impl World {
             via: Via::Page,
             evidence,
         }];
-        let events = ledger(&mut head, facts(&says("they disagree")));
+        let events = ledger(&mut head, crate::facts::facts(&says("they disagree")));
         Self {
             running: Deployment {
                 pipeline: definition.id.clone(),
@@ -236,7 +236,7 @@ fn record(index: usize, stage: StageName, text: &str) -> StageRecord {
     ];
     let seen = BuildEvidence {
         build: "p:1".to_owned(),
-        status: BuildStatus::Failed,
+        status: BuildStatus::Succeeded,
         message: Some(text.to_owned()),
         seconds: Some(60),
         log: Some(format!("javascript:{text}")),
@@ -281,119 +281,6 @@ fn record(index: usize, stage: StageName, text: &str) -> StageRecord {
         scan: Some(scan),
         failure: None,
     }
-}
-
-/// Every kind of fact once.
-pub fn facts(text: &str) -> Vec<Fact> {
-    let stage: StageName = "Unit Test".parse().unwrap();
-    let production = || "production".parse().unwrap();
-    let digest = || Digest::of_bytes(b"image");
-    let evidence = || Digest::of_bytes(b"evidence");
-    let failure = Failure {
-        stage: Some(stage.clone()),
-        error: "BuildFailed".to_owned(),
-        cause: text.to_owned(),
-    };
-    let judged = gatewright_domain::gate::Judged {
-        gate: Gate::Steps,
-        passed: false,
-        because: text.to_owned(),
-    };
-    vec![
-        Fact::ReleaseAdmitted {
-            number: 142,
-            version: evidence(),
-            commit: "a".repeat(40).parse().unwrap(),
-            reference: "refs/heads/main".to_owned(),
-            requester: Some(text.to_owned()),
-            author: Some(text.to_owned()),
-        },
-        Fact::TriggerRefused {
-            failure: failure.clone(),
-        },
-        Fact::StageStarted {
-            stage: stage.clone(),
-            attempt: 2,
-        },
-        Fact::BuildJudged {
-            stage: stage.clone(),
-            attempt: 1,
-            build: text.to_owned(),
-            evidence: evidence(),
-            gates: vec![judged.clone()],
-        },
-        Fact::ArtifactPinned {
-            artifact: "image".to_owned(),
-            digest: digest(),
-            location: text.to_owned(),
-        },
-        Fact::ScanJudged {
-            stage: stage.clone(),
-            digest: digest(),
-            findings: evidence(),
-            gate: judged,
-        },
-        Fact::StagePassed {
-            stage: stage.clone(),
-        },
-        Fact::StageFailed {
-            stage: stage.clone(),
-            error: "BuildFailed".to_owned(),
-            cause: text.to_owned(),
-        },
-        Fact::LockAwaited {
-            environment: production(),
-            holder: "cp-0".parse().unwrap(),
-        },
-        Fact::DeployCleared {
-            stage: stage.clone(),
-            environment: production(),
-            digest: digest(),
-            evidence: evidence(),
-            fencing: 7,
-        },
-        Fact::EnvironmentChanged {
-            environment: production(),
-            digest: digest(),
-            previous: None,
-        },
-        Fact::LockReleased {
-            environment: production(),
-        },
-        Fact::ApprovalRequested {
-            stage: stage.clone(),
-            evidence: evidence(),
-            quorum: vec![Quorum {
-                group: "devops-lead".parse().unwrap(),
-                count: 1,
-            }],
-            expires_at: now(),
-        },
-        Fact::ApprovalReminded {
-            stage: stage.clone(),
-        },
-        Fact::DecisionRecorded {
-            stage: stage.clone(),
-            person: "priya".parse().unwrap(),
-            choice: Choice::Reject,
-            reason: text.to_owned(),
-            via: Via::Slack,
-            evidence: evidence(),
-        },
-        Fact::ApprovalReached {
-            stage: stage.clone(),
-            by: vec!["priya".parse().unwrap(), "devan".parse().unwrap()],
-            evidence: evidence(),
-        },
-        Fact::ApprovalClosed {
-            stage,
-            reason: text.to_owned(),
-        },
-        Fact::ReleaseEnded {
-            status: Status::FailedClean,
-            failure: Some(failure),
-        },
-    ]
 }
 
 fn ledger(head: &mut Head, facts: Vec<Fact>) -> Vec<Event> {

@@ -1,4 +1,4 @@
-use crate::support::facts;
+use crate::facts::facts;
 use gatewright_domain::ErrorName;
 use gatewright_domain::release::Failure;
 use gatewright_views::words;

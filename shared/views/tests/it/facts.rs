@@ -1,0 +1,122 @@
+//! The facts that a ledger can hold.
+
+use crate::support::now;
+use gatewright_domain::approval::{Choice, Via};
+use gatewright_domain::gate::{Gate, Judged};
+use gatewright_domain::ledger::Fact;
+use gatewright_domain::pipeline::Quorum;
+use gatewright_domain::release::{Failure, Status};
+use gatewright_domain::{Digest, StageName};
+
+/// Every kind of fact once.
+pub fn facts(text: &str) -> Vec<Fact> {
+    let stage: StageName = "Unit Test".parse().unwrap();
+    let production = || "production".parse().unwrap();
+    let digest = || Digest::of_bytes(b"image");
+    let evidence = || Digest::of_bytes(b"evidence");
+    let failure = Failure {
+        stage: Some(stage.clone()),
+        error: "BuildFailed".to_owned(),
+        cause: text.to_owned(),
+    };
+    let judged = Judged {
+        gate: Gate::Steps,
+        passed: false,
+        because: text.to_owned(),
+    };
+    vec![
+        Fact::ReleaseAdmitted {
+            number: 142,
+            version: evidence(),
+            commit: "a".repeat(40).parse().unwrap(),
+            reference: "refs/heads/main".to_owned(),
+            requester: Some(text.to_owned()),
+            author: Some(text.to_owned()),
+        },
+        Fact::TriggerRefused {
+            failure: failure.clone(),
+        },
+        Fact::StageStarted {
+            stage: stage.clone(),
+            attempt: 2,
+        },
+        Fact::BuildJudged {
+            stage: stage.clone(),
+            attempt: 1,
+            build: text.to_owned(),
+            evidence: evidence(),
+            gates: vec![judged.clone()],
+        },
+        Fact::ArtifactPinned {
+            artifact: "image".to_owned(),
+            digest: digest(),
+            location: text.to_owned(),
+        },
+        Fact::ScanJudged {
+            stage: stage.clone(),
+            digest: digest(),
+            findings: evidence(),
+            gate: judged,
+        },
+        Fact::StagePassed {
+            stage: stage.clone(),
+        },
+        Fact::StageFailed {
+            stage: stage.clone(),
+            error: "BuildFailed".to_owned(),
+            cause: text.to_owned(),
+        },
+        Fact::LockAwaited {
+            environment: production(),
+            holder: "cp-0".parse().unwrap(),
+        },
+        Fact::DeployCleared {
+            stage: stage.clone(),
+            environment: production(),
+            digest: digest(),
+            evidence: evidence(),
+            fencing: 7,
+        },
+        Fact::EnvironmentChanged {
+            environment: production(),
+            digest: digest(),
+            previous: None,
+        },
+        Fact::LockReleased {
+            environment: production(),
+        },
+        Fact::ApprovalRequested {
+            stage: stage.clone(),
+            evidence: evidence(),
+            quorum: vec![Quorum {
+                group: "devops-lead".parse().unwrap(),
+                count: 1,
+            }],
+            expires_at: now(),
+        },
+        Fact::ApprovalReminded {
+            stage: stage.clone(),
+        },
+        Fact::DecisionRecorded {
+            stage: stage.clone(),
+            person: "priya".parse().unwrap(),
+            choice: Choice::Reject,
+            reason: text.to_owned(),
+            via: Via::Slack,
+            evidence: evidence(),
+        },
+        Fact::ApprovalReached {
+            stage: stage.clone(),
+            by: vec!["priya".parse().unwrap(), "devan".parse().unwrap()],
+            evidence: evidence(),
+        },
+        Fact::ApprovalClosed {
+            stage,
+            reason: text.to_owned(),
+        },
+        Fact::ReleaseEnded {
+            status: Status::FailedClean,
+            failure: Some(failure),
+        },
+    ]
+}
