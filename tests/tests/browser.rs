@@ -2,6 +2,12 @@
 //! shows the outcome; a second click does nothing. Then the other approver
 //! presses Slack's button on the inbox page.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what is wrong by panicking"
+)]
+
 use fantoccini::{Client, ClientBuilder, Locator};
 use gatewright_domain::release::Status;
 use gatewright_tests::Laptop;

@@ -1,6 +1,8 @@
 //! Deciding: who may, how often, on what, and by which way in. Each row here is
 //! somebody else's incident or a way around the rules.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
 use gatewright_answer_approval::Desk;
 use gatewright_aws::Clock;
 use gatewright_aws::links::{ApprovalLink, Links, PageNonce, ReadLink};

@@ -1,6 +1,8 @@
 //! Releases in memory: the compiled machine, the real handlers, fakes that
 //! evaluate conditions.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
 use gatewright_aws::error::Kind;
 use gatewright_aws::table::When;
 use gatewright_domain::approval::State;

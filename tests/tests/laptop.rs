@@ -2,6 +2,8 @@
 //! that deploys to AWS, the binary that ships, IAM evaluation on, builds that
 //! really run. One stack at a time, because the machine has few cores.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
 use gatewright_domain::release::{Head, Status};
 use gatewright_domain::{ReleaseId, ledger};
 use gatewright_tests::Laptop;

@@ -1,5 +1,7 @@
 //! Two releases and one environment: one changes it, the other waits in line.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
 use gatewright_domain::release::Status;
 use gatewright_tests::machine::Stand;
 use gatewright_tests::world::{COMMIT, id};

@@ -181,10 +181,10 @@ impl Builds for FakeBuilds {
     }
 
     async fn stop(&self, id: &str) -> Result<(), ServiceError> {
-        if let Some((_, seen)) = locked(&self.builds).get_mut(id) {
-            if seen.status == BuildStatus::InProgress {
-                seen.status = BuildStatus::Stopped;
-            }
+        if let Some((_, seen)) = locked(&self.builds).get_mut(id)
+            && seen.status == BuildStatus::InProgress
+        {
+            seen.status = BuildStatus::Stopped;
         }
         Ok(())
     }
@@ -368,15 +368,18 @@ impl Respond for FakeChat {
     }
 }
 
+/// What was published: subject, message, attributes.
+pub type Published = (String, String, BTreeMap<&'static str, String>);
+
 /// A topic in memory.
 #[derive(Debug, Default)]
 pub struct FakeTopic {
-    published: Mutex<Vec<(String, String, BTreeMap<&'static str, String>)>>,
+    published: Mutex<Vec<Published>>,
 }
 
 impl FakeTopic {
     /// What was published: subject, message, attributes.
-    pub fn published(&self) -> Vec<(String, String, BTreeMap<&'static str, String>)> {
+    pub fn published(&self) -> Vec<Published> {
         locked(&self.published).clone()
     }
 }
