@@ -24,7 +24,8 @@ const STAGES: [&str; 6] = [
     "Deploy to Production",
 ];
 
-/// The states that the execution entered, in order, by its own history.
+/// The states that the execution entered, in order, by its own history. The
+/// record says that a release has ended a moment before its execution does.
 async fn states(laptop: &Laptop, release: &ReleaseId) -> Vec<String> {
     let machine = &laptop.stack.connection().machines["pl-gps-001"];
     let execution = format!(
@@ -32,9 +33,17 @@ async fn states(laptop: &Laptop, release: &ReleaseId) -> Vec<String> {
         machine.replace(":stateMachine:", ":execution:")
     );
     let client = aws_sdk_sfn::Client::new(&laptop.sdk);
+    let sfn = gatewright_aws::tasks::StepFunctions::new(&laptop.sdk);
+    while gatewright_aws::tasks::Executions::is_running(&sfn, &execution)
+        .await
+        .unwrap()
+        == Some(true)
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     let mut pages = client
         .get_execution_history()
-        .execution_arn(execution)
+        .execution_arn(&execution)
         .into_paginator()
         .items()
         .send();
@@ -292,14 +301,39 @@ async fn people_were_told(laptop: &Laptop) {
             .then_some(())
         })
         .await;
-    let inbox = laptop.inbox().await;
-    let mails: Vec<Value> = messages(&inbox)
-        .into_iter()
-        .filter(|m| {
-            m.to_string().contains("MessageAttributes") || m.to_string().contains("attributes")
+    let mails = laptop
+        .until_inbox("mail of the release's end", |inbox| {
+            let mails = inbox["mails"].as_array()?.clone();
+            let status = |mail: &Value| {
+                mail["messageAttributes"]["status"]["Value"]
+                    .as_str()
+                    .map(str::to_owned)
+            };
+            mails
+                .iter()
+                .any(|m| status(m).as_deref() == Some("succeeded"))
+                .then_some(mails)
+        })
+        .await;
+    let about: Vec<(&str, &str)> = mails
+        .iter()
+        .map(|m| &m["messageAttributes"])
+        .map(|a| {
+            (
+                a["status"]["Value"].as_str().unwrap_or(""),
+                a["environment"]["Value"].as_str().unwrap_or(""),
+            )
         })
         .collect();
-    assert!(!mails.is_empty(), "SNS was told: {inbox:#}");
+    assert_eq!(
+        about,
+        [
+            ("deployed", "staging"),
+            ("approval-requested", "production"),
+            ("deployed", "production"),
+            ("succeeded", "production")
+        ]
+    );
     assert!(
         mails.iter().all(|m| !m.to_string().contains("/approve?t=")),
         "a mail to everybody carries a personal link"
