@@ -1,7 +1,7 @@
 //! HTTP: the page behind a personal link (GET shows, POST decides), Slack's
 //! interactions, and the IAM-signed decisions of the command line.
 //!
-//! Every way in ends in [`vote::record`], which decides in one guarded
+//! Every way in ends in `vote::record`, which decides in one guarded
 //! transaction. A GET or HEAD changes nothing, whoever makes it.
 
 mod api;

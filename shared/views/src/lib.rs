@@ -4,7 +4,7 @@
 //! Commit messages, authors, reasons, log lines and the names in definitions
 //! come from outside. They reach a page only through the templates' escaper
 //! ([`text::Page`]), a Slack message only through [`text::slack`] and a mail or a
-//! sentence only through [`text::line`].
+//! sentence only through [`text::line()`].
 
 pub mod asked;
 pub mod mail;

@@ -32,7 +32,7 @@ pub fn line(text: &str) -> String {
     seen.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// As [`line`], of at most `most` characters, with an ellipsis when something is
+/// As [`line()`], of at most `most` characters, with an ellipsis when something is
 /// missing.
 pub fn short_line(text: &str, most: usize) -> String {
     cut(&line(text), most)
@@ -46,7 +46,7 @@ fn cut(text: &str, most: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// As [`line`], escaped as Slack asks for (`&`, `<`, `>`), and of at most `most`
+/// As [`line()`], escaped as Slack asks for (`&`, `<`, `>`), and of at most `most`
 /// UTF-16 units *after* escaping: the largest way in which Slack could count,
 /// and no entity is cut in two.
 pub fn slack(text: &str, most: usize) -> String {
