@@ -2,10 +2,12 @@
 
 use crate::error::{Kind, ServiceError};
 use crate::secrets::Secret;
+use backon::{ExponentialBuilder, Retryable};
 use gatewright_domain::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use std::time::Duration;
 
 /// What `notify` needs of Slack.
 pub trait Chat: Send + Sync {
@@ -61,7 +63,7 @@ impl Slack {
     pub fn new(api: &str, token: Secret) -> Result<Self, ServiceError> {
         crate::clients::install_crypto();
         let http = reqwest::Client::builder()
-            .timeout(std::time::Duration::from_secs(5))
+            .timeout(Duration::from_secs(5))
             .build()
             .map_err(|e| ServiceError::of("slack", Kind::Other, e.to_string()))?;
         Ok(Self {
@@ -71,7 +73,26 @@ impl Slack {
         })
     }
 
+    /// Calls a method, a few times when Slack asks to wait (about one message a
+    /// second and channel): 4 s at most, well within a function's time. What
+    /// lasts longer is left to the stream.
     async fn call(
+        &self,
+        action: &'static str,
+        method: &str,
+        body: &Value,
+    ) -> Result<Value, ServiceError> {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(600))
+            .with_max_delay(Duration::from_secs(2))
+            .with_max_times(3);
+        (|| self.once(action, method, body))
+            .retry(pauses)
+            .when(|error| error.kind == Kind::Transient)
+            .await
+    }
+
+    async fn once(
         &self,
         action: &'static str,
         method: &str,
