@@ -180,12 +180,31 @@ async fn observe<B: Builds, R: Registry>(
     Ok(BuildEvidence {
         build: seen.id.clone(),
         status: seen.status,
-        message: seen.message.clone(),
+        message: seen.message.as_deref().map(|message| told(stage, message)),
         seconds: seen.seconds,
         log: seen.log.clone(),
         reports,
         artifact,
     })
+}
+
+/// What CodeBuild says of a failing command, told by the name of its step.
+fn told(stage: &Stage, message: &str) -> String {
+    let failing = stage.build().and_then(|build| {
+        build.steps.iter().find(|step| {
+            let mut lines = step
+                .run
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty());
+            lines.any(|line| message.contains(line))
+        })
+    });
+    match (failing, message.rsplit_once("Reason: ")) {
+        (Some(step), Some((_, reason))) => format!("step “{}” failed: {reason}", step.name),
+        (Some(step), None) => format!("step “{}” failed: {message}", step.name),
+        (None, _) => message.to_owned(),
+    }
 }
 
 async fn record_verdict<T: Table>(

@@ -1,0 +1,172 @@
+//! What stands below the options in `--help`: examples, and the shapes of JSON.
+//! `T?` may be null. Times are RFC 3339, digests `sha256:<hex>`.
+
+/// Below `gatewright --help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, admitted, succeeded
+  1  refused, failed-clean, invalid, different
+  2  wrong arguments
+  3  not found
+  4  the service cannot be reached, or denies it
+  5  failed-dirty: a human must look
+  6  still running
+
+With --json, an error is {\"error\", \"help\"?, \"exit_code\"} on standard output.
+`gatewright <command> --help` has an example and the shape of its JSON.";
+
+pub const VALIDATE: &str = "\
+approvers.yaml beside a file says which groups there are; it is checked with it.
+Prints nothing and exits with 0 when everything is right.
+
+Example:
+  gatewright validate
+  gatewright validate pipelines/pl-gps-001.yaml
+
+JSON:
+  {\"valid\", \"files\": [{\"file\", \"kind\": \"pipeline\"|\"approvers\", \"valid\", \"pipeline\"?, \"version\"?,
+    \"diagnostics\": [{\"level\": \"error\"|\"warning\", \"line\", \"column\", \"width\", \"message\", \"help\"?}]}]}";
+
+pub const COMPILE: &str = "\
+Example:
+  gatewright compile
+  gatewright compile --check      # exits with 1 when a committed file differs
+
+JSON:
+  {\"current\", \"machines\": [{\"pipeline\", \"version\", \"file\", \"is\": \"unchanged\"|\"changed\"|\"new\",
+    \"states\", \"first_difference\": {\"line\", \"there\", \"compiled\"}?}]}
+  `current`: nothing differed from what was there";
+
+pub const PLAN: &str = "\
+Works offline, from pipelines/. Exits with 0 when the release would be admitted, 1 when not.
+
+Example:
+  gatewright plan
+  gatewright plan pl-gps-001 --tag v1.4.0
+  gatewright plan pl-gps-001 --manual --requester lena@example.com --author sam@example.com
+
+JSON:
+  {\"pipeline\", \"name\", \"version\", \"ref\", \"admitted\", \"cause\"?, \"refused\": {\"error\", \"why\"}?,
+    \"stages\": [{\"name\", \"kind\": \"build\"|\"deploy\"|\"approval\", \"environment\"?, \"protected\", \"artifact\"?,
+      \"produces\"?, \"steps\": [name], \"gates\": [text], \"seconds\", \"retries\",
+      \"asked\": [{\"group\", \"title\", \"count\", \"people\": [name], \"excluded\": [name]}], \"reachable\"?}],
+    \"path\": [state], \"transitions\", \"usd\", \"longest_seconds\"}";
+
+pub const START: &str = "\
+Example:
+  gatewright start pl-gps-001 --git --watch
+  gatewright start pl-gps-001 --commit 3f2a91bc5d6e7f8091a2b3c4d5e6f708192a3b4c --branch main
+  gatewright start pl-gps-001 --git --manual --requester lena@example.com
+
+JSON:
+  {\"release\", \"execution\", \"input\"}; with --watch then the lines of `status --watch`";
+
+pub const STATUS: &str = "\
+Exits with 0 (succeeded), 1 (failed-clean), 5 (failed-dirty) or 6 (still running) for one release.
+
+Example:
+  gatewright status
+  gatewright status pl-gps-001#142
+  gatewright status 142 --watch --timeout 30m
+
+JSON of one release; with --watch, one such line a change:
+  {\"title\", \"release\", \"pipeline\", \"number\"?, \"status\": \"running\"|\"succeeded\"|\"failed-clean\"|\"failed-dirty\",
+    \"commit\"?, \"ref\"?, \"author\"?, \"started_at\", \"ended_at\"?, \"stage\"?, \"failure\": {\"stage\"?, \"error\", \"cause\"}?,
+    \"waits_for\": [environment, holder]?,
+    \"stages\": [{\"name\", \"state\": \"ahead\"|\"running\"|\"waiting\"|\"passed\"|\"failed\"|\"not-reached\", \"attempt\",
+      \"environment\"?, \"started_at\"?, \"ended_at\"?, \"notes\": [text], \"log\"?}]}
+JSON of the summary:
+  {\"pipelines\": [{\"pipeline\", \"version\"?, \"environments\": [{\"name\", \"current\"?, \"holder\"?, \"queue\": [..]}],
+    \"releases\": [head]}]}";
+
+pub const APPROVE: &str = "\
+The decision is on the evidence that is shown, and signed: with your AWS credentials,
+or on the laptop with those of --as.
+
+Example:
+  gatewright approve pl-gps-001#142 --reason \"looked at staging\"
+  gatewright approve 1 --as priya --yes
+
+JSON:
+  {\"release\", \"person\", \"request\": \"open\"|\"approved\"|\"rejected\", \"missing\": [[group, count]]}";
+
+pub const REJECT: &str = "\
+Example:
+  gatewright reject pl-gps-001#142 --reason \"the migration is not ready\"
+  gatewright reject 1 --as devan --reason \"not on a Friday\" --yes
+
+JSON:
+  {\"release\", \"person\", \"request\": \"open\"|\"approved\"|\"rejected\", \"missing\": [[group, count]]}";
+
+pub const HISTORY: &str = "\
+Example:
+  gatewright history pl-gps-001 --limit 50
+  gatewright history pl-gps-001 --environment production --csv > production.csv
+
+JSON:
+  {\"releases\": [{\"title\", \"release\", \"number\"?, \"started_at\", \"ended_at\"?, \"seconds\"?, \"commit\"?, \"status\",
+    \"approved_by\": [name], \"failure\"?}]}
+JSON with --environment:
+  {\"deployments\": [{\"pipeline\", \"environment\", \"release\", \"title\", \"commit\", \"artifact\", \"at\", \"fencing\"}]}";
+
+pub const SHOW: &str = "\
+Example:
+  gatewright show pl-gps-001#142
+  gatewright show 142 --ledger --verify
+
+JSON, as GET /api/releases/<id> has it:
+  {\"release\": head, \"title\", \"stages\": [record], \"approvals\": [{\"request\", \"decisions\"}],
+    \"ledger\": [event], \"ledger_verified\", \"ledger_broken\"?, \"deployed\": {environment: digest}}";
+
+pub const EXPLAIN: &str = "\
+Example:
+  gatewright explain pl-gps-001#142
+
+JSON:
+  {\"title\", \"release\", \"status\", \"why\": [text], \"helps\": [text]}";
+
+pub const LOGS: &str = "\
+On the laptop it prints the log. On AWS it prints where the log is and how to read it.
+
+Example:
+  gatewright logs 142
+  gatewright logs pl-gps-001#142 \"Unit Test\" --follow
+
+JSON:
+  {\"release\", \"stage\", \"attempt\", \"build\"?, \"url\"?, \"text\"?}";
+
+pub const APPLY: &str = "\
+Reads pipelines/*.yaml and pipelines/approvers.yaml. Running releases keep the definition they
+started with; approvers count at once, for waiting releases too.
+
+Example:
+  gatewright apply
+  gatewright apply --yes
+
+JSON:
+  {\"applied\", \"pipelines\": [{\"pipeline\", \"is\": \"new\"|\"changed\"|\"unchanged\", \"version\", \"live_before\"?,
+    \"changes\": [text]}], \"approvers\": {\"is\": \"new\"|\"changed\"|\"unchanged\"|\"absent\", \"changes\": [text]}}";
+
+pub const UP: &str = "\
+Needs what `make setup` installs and builds. Ctrl-C stops everything; a second one at once.
+
+Example:
+  gatewright local up
+  gatewright local up --source https://github.com/example/transport-management=../tms
+
+JSON, once it is up:
+  {\"connection\", \"inbox\", \"pages\", \"table\", \"machines\": {pipeline: arn}, \"endpoint\"}";
+
+pub const DEMO: &str = "\
+Exits with 0 when the scenario ended as it should (good: succeeded; the others: failed-clean, for
+its reason) and the emulator denied no call. A good one leaves its times in .stack/demo.json.
+
+Example:
+  gatewright local demo
+  gatewright local demo --scenario rejected
+  gatewright local demo --interactive --keep
+
+JSON:
+  {\"scenario\", \"as_expected\", \"unexpected\": [text], \"title\", \"release\", \"status\", \"failure\"?,
+    \"stages\": [as in status], \"approved_by\": [name], \"digests\": {environment: digest}, \"ledger_verified\",
+    \"events\", \"denied\": [text], \"wall_seconds\", \"builds_seconds\", \"approval_seconds\"}";

@@ -1,0 +1,336 @@
+//! What can be asked. Every command's `--help` ends with an example and, where it
+//! has one, the shape of its JSON.
+
+mod help;
+mod local;
+mod values;
+
+pub use local::{Demo, Local, Scenario, Up};
+pub use values::parse_duration;
+
+use crate::out::Colour;
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+use values::parse_commit;
+
+/// Releases software on AWS: definitions, releases, approvals, the record.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gatewright", version, max_term_width = 100,
+    after_help = help::EXIT_CODES, subcommand_required = true, arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What is asked.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Where Gatewright is [default: .stack/connection.json if it exists, else .gatewright.json]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GATEWRIGHT_CONNECTION",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub connection: Option<PathBuf>,
+    /// Print JSON for programs
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// Use colours: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        hide_default_value = true,
+        help_heading = "Global options"
+    )]
+    pub color: Colour,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check definitions: everything that is wrong, where, and what would be right
+    #[command(after_long_help = help::VALIDATE)]
+    Validate(Validate),
+    /// Compile definitions to state machines
+    #[command(after_long_help = help::COMPILE)]
+    Compile(Compile),
+    /// Show what a release would do, without doing it
+    #[command(after_long_help = help::PLAN)]
+    Plan(Plan),
+    /// Start a release
+    #[command(after_long_help = help::START)]
+    Start(Start),
+    /// Show where releases stand
+    #[command(after_long_help = help::STATUS)]
+    Status(Status),
+    /// Approve what a release asks for
+    #[command(after_long_help = help::APPROVE)]
+    Approve(Decide),
+    /// Reject what a release asks for, with a reason
+    #[command(after_long_help = help::REJECT)]
+    Reject(Decide),
+    /// List a pipeline's releases, or an environment's deployments
+    #[command(after_long_help = help::HISTORY)]
+    History(History),
+    /// Show one release: stages, gates, findings, decisions, digests, ledger
+    #[command(after_long_help = help::SHOW)]
+    Show(Show),
+    /// Say why a release waits or ended early, and what helps
+    #[command(after_long_help = help::EXPLAIN)]
+    Explain(Explain),
+    /// Print a stage's build log
+    #[command(after_long_help = help::LOGS)]
+    Logs(Logs),
+    /// Record definitions and approvers, so that they take effect
+    #[command(after_long_help = help::APPLY)]
+    Apply(Apply),
+    /// The laptop stack
+    #[command(subcommand)]
+    Local(Local),
+}
+
+/// `validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// The files [default: pipelines/*.yaml]
+    pub files: Vec<PathBuf>,
+}
+
+/// `compile`.
+#[derive(Debug, Args)]
+pub struct Compile {
+    /// The files [default: pipelines/*.yaml]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; say what differs from what is there
+    #[arg(long)]
+    pub check: bool,
+    /// Where the state machines are
+    #[arg(long, value_name = "DIR", default_value = "statemachines")]
+    pub out: PathBuf,
+}
+
+/// Which ref is meant.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub struct Reference {
+    /// The branch
+    #[arg(long, value_name = "BRANCH")]
+    pub branch: Option<String>,
+    /// The tag
+    #[arg(long, value_name = "TAG")]
+    pub tag: Option<String>,
+    /// The full ref: refs/heads/<branch> or refs/tags/<tag>
+    #[arg(long = "ref", value_name = "REF")]
+    pub reference: Option<String>,
+}
+
+impl Reference {
+    /// The full ref, if one is named.
+    pub fn full(&self) -> Option<String> {
+        let branch = self.branch.iter().map(|name| format!("refs/heads/{name}"));
+        let tag = self.tag.iter().map(|name| format!("refs/tags/{name}"));
+        branch.chain(tag).chain(self.reference.clone()).next()
+    }
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").args(["branch", "tag", "reference"])))]
+pub struct Plan {
+    /// A pipeline's id, or its file [default: the only one in pipelines/]
+    #[arg(value_name = "PIPELINE|FILE")]
+    pub pipeline: Option<String>,
+    /// Which ref is released [default: refs/heads/main]
+    #[command(flatten)]
+    pub reference: Reference,
+    /// The commit
+    #[arg(long, value_name = "SHA", value_parser = parse_commit)]
+    pub commit: Option<String>,
+    /// As somebody's request, not as a push or a tag
+    #[arg(long)]
+    pub manual: bool,
+    /// Who asks for it; never counts towards a quorum [default with --manual: $USER]
+    #[arg(long, value_name = "WHO")]
+    pub requester: Option<String>,
+    /// Who wrote the commit; never counts towards a quorum
+    #[arg(long, value_name = "WHO")]
+    pub author: Option<String>,
+}
+
+/// `start`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").args(["branch", "tag", "reference"])))]
+pub struct Start {
+    /// The pipeline's id
+    pub pipeline: String,
+    /// The commit, in full
+    #[arg(long, value_name = "SHA", value_parser = parse_commit, required_unless_present = "git")]
+    pub commit: Option<String>,
+    /// Which ref is released
+    #[command(flatten)]
+    pub reference: Reference,
+    /// Take commit, ref, author and message from the Git repository here
+    #[arg(long)]
+    pub git: bool,
+    /// Who wrote the commit; never counts towards a quorum
+    #[arg(long, value_name = "WHO")]
+    pub author: Option<String>,
+    /// Who asks for it; never counts towards a quorum [default with --manual: $USER]
+    #[arg(long, value_name = "WHO")]
+    pub requester: Option<String>,
+    /// As somebody's request, not as a push or a tag
+    #[arg(long)]
+    pub manual: bool,
+    /// The commit's message, for people
+    #[arg(long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// The release's id; the same id with the same input is the same release [default: a new one]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Follow it until it ends
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// An id, pipeline#number or number; without it, everything's summary
+    pub release: Option<String>,
+    /// Follow it until it ends
+    #[arg(long, requires = "release")]
+    pub watch: bool,
+    /// With --watch: how long at most, such as 90s, 30m or 2h
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "watch")]
+    pub timeout: Option<Duration>,
+}
+
+/// `approve` and `reject`.
+#[derive(Debug, Args)]
+pub struct Decide {
+    /// An id, pipeline#number or number
+    pub release: String,
+    /// Why; a rejection must say it
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub reason: String,
+    /// On the laptop: who decides, by the id in approvers.yaml
+    #[arg(long = "as", value_name = "PERSON")]
+    pub person: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+pub struct History {
+    /// The pipeline [default: all of this connection]
+    pub pipeline: Option<String>,
+    /// How many of each pipeline
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    /// The deployments of this environment instead
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// As CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
+/// `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// An id, pipeline#number or number
+    pub release: String,
+    /// Also every event of the ledger, in words
+    #[arg(long)]
+    pub ledger: bool,
+    /// Exit with 1 when the ledger does not hold together
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// An id, pipeline#number or number
+    pub release: String,
+}
+
+/// `logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// An id, pipeline#number or number
+    pub release: String,
+    /// The stage, or how its name begins [default: the one that failed, or the last with a log]
+    pub stage: Option<String>,
+    /// Go on until the build has ended
+    #[arg(long, short)]
+    pub follow: bool,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// The colours of clap's own messages, which are printed before `--color` is read.
+pub fn colour_of_help(args: impl Iterator<Item = String>) -> clap::ColorChoice {
+    let mut choice = clap::ColorChoice::Auto;
+    let mut before = String::new();
+    for arg in args {
+        let value = match arg.strip_prefix("--color=") {
+            Some(value) => value,
+            None if before == "--color" => arg.as_str(),
+            None => "",
+        };
+        match value {
+            "always" => choice = clap::ColorChoice::Always,
+            "never" => choice = clap::ColorChoice::Never,
+            _ => {}
+        }
+        before = arg;
+    }
+    choice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_colour_of_help_is_found_in_both_spellings() {
+        let of = |args: &[&str]| colour_of_help(args.iter().map(|a| (*a).to_owned()));
+        assert_eq!(of(&["x", "--color", "never"]), clap::ColorChoice::Never);
+        assert_eq!(of(&["x", "--color=always"]), clap::ColorChoice::Always);
+        assert_eq!(of(&["x", "never"]), clap::ColorChoice::Auto);
+    }
+}

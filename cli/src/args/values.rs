@@ -1,0 +1,73 @@
+//! Values on the command line.
+
+use gatewright_domain::CommitSha;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A time such as `90s`, `30m`, `2h` or `1d`.
+///
+/// # Errors
+/// When it is none.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "it must be a number and s, m, h or d, such as 30m".to_owned();
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let digits = &text[..text.len() - unit.len_utf8()];
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let total = number.checked_mul(seconds).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(total))
+}
+
+/// A full commit id.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn parse_commit(text: &str) -> Result<String, String> {
+    let commit: CommitSha = text.parse().map_err(|error| format!("{error}"))?;
+    Ok(commit.into())
+}
+
+/// `REPO=DIR`.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn parse_source(text: &str) -> Result<(String, PathBuf), String> {
+    match text.rsplit_once('=') {
+        Some((repository, folder)) if !repository.is_empty() && !folder.is_empty() => {
+            Ok((repository.to_owned(), PathBuf::from(folder)))
+        }
+        _ => Err("it must be REPO=DIR, such as https://github.com/example/shop=../shop".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        for (text, seconds) in [("90s", 90), ("30m", 1_800), ("2h", 7_200), ("1d", 86_400)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for bad in ["", "30", "m", "-1m", "1.5h", "3µ", "99999999999999999999d"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_source_is_a_repository_and_a_folder() {
+        let read = parse_source("https://example.com/a?x=1=../a");
+        let expected = (
+            "https://example.com/a?x=1".to_owned(),
+            PathBuf::from("../a"),
+        );
+        assert_eq!(read, Ok(expected));
+        assert!(parse_source("only").is_err() && parse_source("=x").is_err());
+    }
+}

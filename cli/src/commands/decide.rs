@@ -1,0 +1,238 @@
+//! `gatewright approve` and `gatewright reject`.
+
+use super::story_of;
+use crate::args::Decide;
+use crate::error::{Code, Failed, http};
+use crate::out::Out;
+use crate::progress::{headline, lines, stages};
+use crate::sign;
+use crate::story::Story;
+use crate::style::{BAD, GOOD, HEAD, WAITING, paint};
+use gatewright_aws::{Clock, SystemClock};
+use gatewright_domain::Timestamp;
+use gatewright_domain::approval::{Choice, Request};
+use gatewright_views::Asked;
+use gatewright_views::text::{line, relative};
+use serde::Serialize;
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+
+/// A function answers within its 30 s or not at all.
+const PATIENCE: Duration = Duration::from_secs(35);
+
+/// What is sent; `functions/answer-approval` reads it.
+#[derive(Debug, Serialize)]
+struct Sent<'a> {
+    release: &'a str,
+    choice: Choice,
+    reason: &'a str,
+    evidence: &'a str,
+}
+
+/// Approves.
+///
+/// # Errors
+/// When there is nothing to decide, or the decision does not count.
+pub async fn approve(args: &Decide, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    decide(args, Choice::Approve, at, out).await
+}
+
+/// Rejects.
+///
+/// # Errors
+/// As [`approve`], and when no reason is given.
+pub async fn reject(args: &Decide, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    if args.reason.trim().is_empty() {
+        return Err(Failed::usage("a rejection must say why")
+            .help("--reason \"…\": a sentence for the people who have to act on it"));
+    }
+    decide(args, Choice::Reject, at, out).await
+}
+
+async fn decide(
+    args: &Decide,
+    choice: Choice,
+    at: Option<&Path>,
+    out: &Out,
+) -> Result<Code, Failed> {
+    let (reach, story) = story_of(at, &args.release).await?;
+    let asked = open(&story)?;
+    let credentials = reach.credentials(args.person.as_deref()).await?;
+    for line in ballot(&story, &asked, SystemClock.now()) {
+        out.aside(line);
+    }
+    let question = match choice {
+        Choice::Approve => "Approve this? A decision cannot be taken back.",
+        Choice::Reject => "Reject this? The release ends then.",
+    };
+    if !out.confirm(question, args.yes)? {
+        return Err(Failed::refused("nothing was decided"));
+    }
+    let sent = Sent {
+        release: story.head.release.as_str(),
+        choice,
+        reason: args.reason.trim(),
+        evidence: asked.request.evidence.as_str(),
+    };
+    let body = serde_json::to_vec(&sent).map_err(|e| Failed::usage(e.to_string()))?;
+    let url = format!(
+        "{}/api/decisions",
+        reach.connection.public_url.trim_end_matches('/')
+    );
+    let region = &reach.connection.region;
+    let headers = sign::post(&url, &body, &credentials, region, SystemClock.now())?;
+    let answer = post(&url, body, headers).await?;
+    if out.json {
+        out.json(&answer);
+    } else {
+        out.line(told(choice, &answer, &story));
+    }
+    Ok(Code::Done)
+}
+
+fn open(story: &Story) -> Result<Asked<'_>, Failed> {
+    let title = line(&story.head.title());
+    story.open().ok_or_else(|| match story.asked().last() {
+        Some(asked) => Failed::refused(format!(
+            "{title} asks for no approval any more: {}",
+            asked.state_words(SystemClock.now())
+        )),
+        None => Failed::refused(format!("{title} asks for no approval")).help(format!(
+            "see where it stands with `gatewright status {}`",
+            story.head.release
+        )),
+    })
+}
+
+/// What is decided, for a person to read first.
+pub fn ballot(story: &Story, asked: &Asked<'_>, now: Timestamp) -> Vec<String> {
+    let Request {
+        stage,
+        evidence,
+        expires_at,
+        index,
+        checklist,
+        ..
+    } = asked.request;
+    let mut told = vec![headline(&story.head, now)];
+    if let Some(message) = story
+        .head
+        .trigger
+        .as_ref()
+        .and_then(|t| t.message.as_deref())
+    {
+        told.push(format!("“{}”", line(message)));
+    }
+    told.push(String::new());
+    told.extend(lines(
+        &stages(story)[..(*index).min(stages(story).len())],
+        now,
+    ));
+    told.push(String::new());
+    let expires = relative(now, *expires_at);
+    told.push(format!(
+        "{} expires {expires}",
+        paint(HEAD, line(stage.as_str()))
+    ));
+    told.extend(asked.missing_words().map(|missing| paint(WAITING, missing)));
+    told.push(format!("Evidence {evidence}"));
+    if !checklist.is_empty() {
+        told.push("By approving you say that you have checked:".to_owned());
+        told.extend(checklist.iter().map(|item| format!("  - {}", line(item))));
+    }
+    told
+}
+
+async fn post(url: &str, body: Vec<u8>, headers: Vec<(String, String)>) -> Result<Value, Failed> {
+    let failed = |error| http("the decision could not be sent", error);
+    let client = reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .build()
+        .map_err(failed)?;
+    let mut request = client
+        .post(url)
+        .header("content-type", "application/json")
+        .body(body);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let reply = request.send().await.map_err(failed)?;
+    let status = reply.status().as_u16();
+    let text = reply.text().await.map_err(failed)?;
+    let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    let said = answer["message"].as_str().or(answer["Message"].as_str());
+    let said = line(said.unwrap_or("no reason was given"));
+    match status {
+        200..300 => Ok(answer),
+        401 | 403 if answer["error"] != "Refused" => Err(Failed::unreachable(format!(
+            "the decision was not let in ({status}): {said}"
+        ))
+        .help("the credentials need execute-api:Invoke, and their ARN must be among the person's aliases in approvers.yaml")),
+        404 => Err(Failed::not_found(format!("{said} (404)"))),
+        500.. => Err(Failed::unreachable(format!("{said} ({status})")).help("try again: a decision counts once")),
+        _ => Err(Failed::refused(said)),
+    }
+}
+
+fn told(choice: Choice, answer: &Value, story: &Story) -> String {
+    let who = answer["person"].as_str().unwrap_or_default();
+    let name = who
+        .parse()
+        .ok()
+        .map(|id| gatewright_views::asked::name(&story.directory, &id));
+    let name = name.unwrap_or_else(|| who.to_owned());
+    let title = line(&story.head.title());
+    let did = match choice {
+        Choice::Approve => paint(GOOD, "approved"),
+        Choice::Reject => paint(BAD, "rejected"),
+    };
+    let then = match answer["request"].as_str() {
+        Some("approved") => "; the quorum is complete, the release goes on".to_owned(),
+        Some("rejected") => "; the release ends".to_owned(),
+        _ => {
+            let missing = answer["missing"].as_array().into_iter().flatten();
+            let groups: Vec<String> = missing
+                .filter_map(|pair| pair[0].as_str()?.parse().ok())
+                .map(|group| gatewright_views::asked::title(&story.directory, &group))
+                .collect();
+            format!("; still missing: {}", groups.join(", "))
+        }
+    };
+    format!("{name} {did} {title}{then}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::example::{Example, plain};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn the_ballot_shows_what_was_measured_and_the_evidence() {
+        let example = Example::waiting_for_approval().await;
+        let story = example.story().await;
+        let shown = ballot(&story, &open(&story).unwrap(), example.now()).join("\n");
+        insta::assert_snapshot!(plain(&shown));
+    }
+
+    #[tokio::test]
+    async fn there_is_nothing_to_decide_on_a_release_that_ended() {
+        let story = Example::low_coverage().await.story().await;
+        let failed = open(&story).unwrap_err();
+        assert_eq!(failed.code, Code::Refused);
+        assert_eq!(failed.what, "pl-gps-001#1 asks for no approval");
+    }
+
+    #[tokio::test]
+    async fn who_is_missing_is_said_by_title() {
+        let story = Example::waiting_for_approval().await.story().await;
+        let answer =
+            json!({ "person": "priya", "request": "open", "missing": [["devops-lead", 1]] });
+        let said = plain(&told(Choice::Approve, &answer, &story));
+        assert_eq!(
+            said,
+            "Priya Raman approved pl-gps-001#1; still missing: DevOps Lead"
+        );
+    }
+}

@@ -1,0 +1,294 @@
+//! `gatewright explain`: why a release waits or ended early, and what helps.
+
+use super::story_of;
+use crate::args::Explain;
+use crate::connect::Reach;
+use crate::error::{Code, Failed};
+use crate::out::Out;
+use crate::progress::{Stage, State, headline, stages};
+use crate::story::Story;
+use crate::style::{HEAD, paint};
+use gatewright_aws::Store;
+use gatewright_aws::table::Table;
+use gatewright_aws::{Clock, SystemClock};
+use gatewright_domain::Timestamp;
+use gatewright_domain::release::{StageRecord, Status, last_attempts};
+use gatewright_domain::text::spoken;
+use gatewright_views::Asked;
+use gatewright_views::text::{line, listed, relative};
+use gatewright_views::words;
+use serde_json::json;
+use std::path::Path;
+
+/// Why, and what helps.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// Why, in sentences.
+    pub why: Vec<String>,
+    /// What helps, in sentences.
+    pub helps: Vec<String>,
+}
+
+/// Explains a release.
+///
+/// # Errors
+/// When the record cannot be read or there is no such release.
+pub async fn run(args: &Explain, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    let (Reach { store, .. }, story) = story_of(at, &args.release).await?;
+    let now = SystemClock.now();
+    let explained = explained(&store, &story, now).await?;
+    let head = &story.head;
+    if out.json {
+        out.json(&json!({
+            "title": head.title(), "release": head.release, "status": head.status,
+            "why": explained.why, "helps": explained.helps,
+        }));
+        return Ok(Code::Done);
+    }
+    out.line(headline(head, now));
+    explained.why.iter().for_each(|why| out.line(why));
+    if !explained.helps.is_empty() {
+        out.line(format!("\n{}", paint(HEAD, "What helps")));
+        explained
+            .helps
+            .iter()
+            .for_each(|help| out.line(format!("  {help}")));
+    }
+    Ok(Code::Done)
+}
+
+/// Explains the release of `story`.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn explained<T: Table>(
+    store: &Store<T>,
+    story: &Story,
+    now: Timestamp,
+) -> Result<Explained, Failed> {
+    let head = &story.head;
+    if let Some(failure) = &head.failure {
+        return Ok(ended(story, failure));
+    }
+    if head.status == Status::Succeeded {
+        let why = vec!["It did all that it should.".to_owned()];
+        return Ok(Explained {
+            why,
+            helps: Vec::new(),
+        });
+    }
+    if let Some(asked) = story.open() {
+        return Ok(asking(story, &asked, now));
+    }
+    if story.waits_for().is_some() {
+        return queued(store, story, now).await;
+    }
+    let stages = stages(story);
+    let busy = stages
+        .iter()
+        .find(|s| matches!(s.state, State::Running | State::Waiting));
+    Ok(busy.map_or_else(between, |stage| running(story, stage, now)))
+}
+
+fn ended(story: &Story, failure: &gatewright_domain::release::Failure) -> Explained {
+    let mut said = words::failure(failure).into_iter();
+    let mut why: Vec<String> = said.by_ref().take(1).collect();
+    let records = last_attempts(&story.records);
+    let stopped = records
+        .iter()
+        .find(|r| Some(&r.stage) == failure.stage.as_ref());
+    for judged in stopped.iter().flat_map(|record| &record.gates) {
+        let verdict = if judged.passed { "passed" } else { "denied" };
+        why.push(format!(
+            "Gate “{}” {verdict}: {}.",
+            judged.gate.demand(),
+            line(&judged.because)
+        ));
+    }
+    let mut helps: Vec<String> = said.collect();
+    if stopped.is_some_and(|record| record.log.is_some()) {
+        helps.push(format!("The log: gatewright logs {}", story.head.release));
+    }
+    Explained { why, helps }
+}
+
+fn asking(story: &Story, asked: &Asked<'_>, now: Timestamp) -> Explained {
+    let request = asked.request;
+    let stage = line(request.stage.as_str());
+    let since = relative(now, request.requested_at);
+    let until = relative(now, request.expires_at);
+    let mut why = vec![format!("“{stage}” asked {since} and expires {until}.")];
+    why.extend(asked.missing_words());
+    for decision in asked.decisions {
+        let (who, did) = (asked.name(&decision.person), words::choice(decision.choice));
+        why.push(format!("{who} {did} {}.", relative(now, decision.at)));
+    }
+    let directory = &story.directory;
+    let excluded = directory
+        .people
+        .iter()
+        .filter(|person| asked.is_excluded(&person.id));
+    let excluded: Vec<String> = excluded.map(|person| line(&person.name)).collect();
+    if !excluded.is_empty() {
+        why.push(format!(
+            "{} requested the release or wrote the commit and cannot decide.",
+            listed(&excluded)
+        ));
+    }
+    let mut helps = Vec::new();
+    for (group, _) in asked.standing().missing {
+        let could: Vec<String> = asked
+            .could_decide(&group)
+            .iter()
+            .map(|id| asked.name(id))
+            .collect();
+        let title = asked.title(&group);
+        helps.push(if could.is_empty() {
+            format!("Nobody is left who can decide as {title}: add somebody to approvers.yaml and run `gatewright apply`.")
+        } else {
+            format!("As {title} can decide: {}.", listed(&could))
+        });
+    }
+    helps.push(format!(
+        "They follow their personal link, press a button in Slack, or run `gatewright approve {}`.",
+        story.head.release
+    ));
+    Explained { why, helps }
+}
+
+async fn queued<T: Table>(
+    store: &Store<T>,
+    story: &Story,
+    now: Timestamp,
+) -> Result<Explained, Failed> {
+    let Some((environment, _)) = story.waits_for() else {
+        return Ok(Explained::default());
+    };
+    let (pipeline, me) = (&story.head.pipeline, &story.head.release);
+    let (lock, _) = store.lock(pipeline, environment).await?;
+    let queue = store.queue(pipeline, environment).await?;
+    let ahead = queue
+        .iter()
+        .take_while(|entry| &entry.release != me)
+        .count();
+    let mut explained = Explained::default();
+    match &lock.holder {
+        None => explained.why.push(format!(
+            "{environment} is free; the release goes on in a moment."
+        )),
+        Some(holder) => {
+            let head = store.head(&holder.release).await?.map(|seen| seen.value);
+            let title = head
+                .as_ref()
+                .map_or_else(|| holder.release.to_string(), |h| h.title());
+            let held = now.as_second().saturating_sub(holder.since.as_second());
+            let at = head
+                .and_then(|h| h.stage)
+                .map_or_else(String::new, |s| format!(", now in “{}”", line(s.as_str())));
+            explained.why.push(format!(
+                "It waits for {environment}, which {title} has held for {}{at}.",
+                spoken(held)
+            ));
+            explained.helps.push(format!(
+                "See what {title} does: gatewright explain {}",
+                holder.release
+            ));
+        }
+    }
+    if ahead > 0 {
+        explained.why.push(format!(
+            "{ahead} release(s) wait for it longer than this one."
+        ));
+    }
+    Ok(explained)
+}
+
+fn running(story: &Story, stage: &Stage, now: Timestamp) -> Explained {
+    let took = stage.seconds(now).unwrap_or(0);
+    let mut why = vec![match stage.state {
+        State::Waiting => format!(
+            "“{}” waits for its image's scan to settle, since {}.",
+            stage.name,
+            spoken(took)
+        ),
+        _ => format!("“{}” runs since {}.", stage.name, spoken(took)),
+    }];
+    let limit = story.definition.iter().flat_map(|d| &d.stages);
+    let limit = limit
+        .filter(|s| s.name.as_str() == stage.name)
+        .map(|s| s.time_limit().get());
+    why.extend(limit.map(|limit| format!("It may take {}.", spoken(limit))));
+    let mut helps = Vec::new();
+    let record: Option<&StageRecord> = story
+        .records
+        .iter()
+        .rfind(|r| r.stage.as_str() == stage.name);
+    if record.is_some_and(|record| record.log.is_some()) {
+        helps.push(format!(
+            "Its log: gatewright logs {} --follow",
+            story.head.release
+        ));
+    }
+    Explained { why, helps }
+}
+
+fn between() -> Explained {
+    Explained {
+        why: vec!["It is between two states.".to_owned()],
+        helps: vec![
+            "Look again in a few seconds; if it stays so, look at its execution in Step Functions."
+                .to_owned(),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::example::Example;
+
+    #[tokio::test]
+    async fn a_release_that_waits_says_who_could_decide_and_who_cannot() {
+        let example = Example::waiting_for_approval().await;
+        let story = example.story().await;
+        let said = explained(&example.store, &story, example.now())
+            .await
+            .unwrap();
+        insta::assert_snapshot!(format!(
+            "{}\n--\n{}",
+            said.why.join("\n"),
+            said.helps.join("\n")
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_denied_gate_says_what_was_measured() {
+        let example = Example::low_coverage().await;
+        let story = example.story().await;
+        let said = explained(&example.store, &story, example.now())
+            .await
+            .unwrap();
+        insta::assert_snapshot!(format!(
+            "{}\n--\n{}",
+            said.why.join("\n"),
+            said.helps.join("\n")
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_release_in_the_queue_says_who_holds_the_environment() {
+        let example = Example::queued_for_staging().await;
+        let story = example.story().await;
+        let said = explained(&example.store, &story, example.now())
+            .await
+            .unwrap();
+        assert!(
+            said.why[0].starts_with("It waits for staging, which pl-gps-001#1 has held for "),
+            "{said:?}"
+        );
+        assert_eq!(
+            said.helps,
+            ["See what pl-gps-001#1 does: gatewright explain cp-1"]
+        );
+    }
+}

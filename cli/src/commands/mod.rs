@@ -1,0 +1,32 @@
+//! One file a command. Each reads its arguments, finds out, and prints; what is
+//! printed is made by pure functions beside it.
+
+pub mod apply;
+pub mod compile;
+pub mod decide;
+pub mod explain;
+pub mod history;
+pub mod logs;
+pub mod plan;
+pub mod show;
+pub mod start;
+pub mod status;
+pub mod validate;
+
+#[cfg(test)]
+pub mod example;
+
+use crate::connect::{Reach, reach};
+use crate::error::Failed;
+use crate::lookup;
+use crate::story::Story;
+use std::path::Path;
+
+/// The connection, and the story of the release that `text` names.
+async fn story_of(at: Option<&Path>, text: &str) -> Result<(Reach, Story), Failed> {
+    let reach = reach(at).await?;
+    let head = lookup::release(&reach.store, &reach.pipelines(), text).await?;
+    let story = Story::read(&reach.store, &head.release).await?;
+    let story = story.ok_or_else(|| Failed::not_found(format!("there is no release {text:?}")))?;
+    Ok((reach, story))
+}

@@ -1,0 +1,120 @@
+//! All that is recorded of one release.
+
+use crate::error::Failed;
+use gatewright_aws::Store;
+use gatewright_aws::store::StoreError;
+use gatewright_aws::table::Table;
+use gatewright_domain::approval::{Decision, Request, State};
+use gatewright_domain::ledger::{Broken, Event, Fact, verify};
+use gatewright_domain::people::Directory;
+use gatewright_domain::pipeline::Definition;
+use gatewright_domain::release::{Head, StageRecord};
+use gatewright_domain::{Digest, EnvironmentName, ReleaseId};
+use gatewright_views::Asked;
+
+/// All that is recorded of one release, and who is who now.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// Its head.
+    pub head: Head,
+    /// The definition that it runs; none when it was never applied.
+    pub definition: Option<Definition>,
+    /// Every attempt at every stage.
+    pub records: Vec<StageRecord>,
+    /// Its requests for approval, with the decisions on each.
+    pub approvals: Vec<(Request, Vec<Decision>)>,
+    /// Its ledger.
+    pub events: Vec<Event>,
+    /// Who is who now.
+    pub directory: Directory,
+}
+
+impl Story {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub async fn read<T: Table>(
+        store: &Store<T>,
+        release: &ReleaseId,
+    ) -> Result<Option<Self>, Failed> {
+        let Some(head) = store.head(release).await?.map(|seen| seen.value) else {
+            return Ok(None);
+        };
+        let mut approvals = Vec::new();
+        for request in store.approvals(release).await? {
+            let decisions = store.decisions(release, request.index).await?;
+            approvals.push((request, decisions));
+        }
+        let directory = match store.directory().await {
+            Ok(seen) => seen.value,
+            // Then there are no names to show.
+            Err(StoreError::Missing(_)) => Directory::default(),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(Self {
+            definition: store.definition(&head.pipeline, &head.version).await?,
+            records: store.stages(release).await?,
+            events: store.ledger(release).await?,
+            head,
+            approvals,
+            directory,
+        }))
+    }
+
+    /// Each request as something that can be counted.
+    pub fn asked(&self) -> impl Iterator<Item = Asked<'_>> {
+        self.approvals.iter().map(|(request, decisions)| Asked {
+            request,
+            decisions,
+            directory: &self.directory,
+        })
+    }
+
+    /// The request that waits for decisions.
+    pub fn open(&self) -> Option<Asked<'_>> {
+        self.asked()
+            .find(|asked| asked.request.state == State::Open)
+    }
+
+    /// Who holds the environment that it waits for, if it waits for one.
+    pub fn waits_for(&self) -> Option<(&EnvironmentName, &ReleaseId)> {
+        if self.head.status.has_ended() {
+            return None;
+        }
+        let mut waiting = None;
+        for event in &self.events {
+            match &event.fact {
+                Fact::LockAwaited {
+                    environment,
+                    holder,
+                } => waiting = Some((environment, holder)),
+                Fact::DeployCleared { .. } => waiting = None,
+                _ => {}
+            }
+        }
+        waiting
+    }
+
+    /// What each environment was changed to by it, in order.
+    pub fn deployed(&self) -> Vec<(&EnvironmentName, &Digest)> {
+        let changes = self.events.iter().filter_map(|event| match &event.fact {
+            Fact::EnvironmentChanged {
+                environment,
+                digest,
+                ..
+            } => Some((environment, digest)),
+            _ => None,
+        });
+        changes.collect()
+    }
+
+    /// Whether its ledger holds together.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub fn verify(&self) -> Result<(), Broken> {
+        let last = (self.head.last_seq, self.head.last_hash.as_ref());
+        verify(&self.head.release, &self.events, last)
+    }
+}
