@@ -43,7 +43,9 @@ impl Story {
         };
         let mut approvals = Vec::new();
         for request in store.approvals(release).await? {
-            let decisions = store.decisions(release, request.index).await?;
+            let mut decisions = store.decisions(release, request.index).await?;
+            // They come by person; people read them as they were made.
+            decisions.sort_by_key(|decision| decision.at);
             approvals.push((request, decisions));
         }
         let directory = match store.directory().await {

@@ -68,12 +68,3 @@ fn the_rejected_scenario_ends_clean_for_its_reason() {
     assert_eq!(outcome["failure"]["error"], "Rejected");
     assert!(outcome["digests"].get("production").is_none());
 }
-
-#[test]
-fn tmp_others() {
-    for scenario in ["low-coverage", "critical-finding"] {
-        let (code, out, err) = demo(&["--scenario", scenario]);
-        print!("{out}{err}");
-        assert_eq!(code, 0);
-    }
-}
