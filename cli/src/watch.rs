@@ -56,6 +56,7 @@ pub struct Screen<'a> {
 struct Drawn {
     _all: MultiProgress,
     lines: Vec<ProgressBar>,
+    texts: Vec<String>,
 }
 
 impl<'a> Screen<'a> {
@@ -136,14 +137,17 @@ impl<'a> Screen<'a> {
         let mut text = vec![headline(&story.head, now)];
         text.extend(lines(&stages(story), now));
         let drawn = self.drawn.get_or_insert_with(|| Drawn::of(text.len()));
-        for (bar, line) in drawn.lines.iter().zip(text) {
-            let plain = || anstream::adapter::strip_str(&line).to_string();
-            bar.set_message(if self.out.colour {
-                line.clone()
-            } else {
-                plain()
-            });
-            bar.tick();
+        for ((bar, before), line) in drawn.lines.iter().zip(&mut drawn.texts).zip(text) {
+            // Each change draws all lines anew, so only changes are passed on.
+            if *before != line {
+                let plain = || anstream::adapter::strip_str(&line).to_string();
+                bar.set_message(if self.out.colour {
+                    line.clone()
+                } else {
+                    plain()
+                });
+                *before = line;
+            }
         }
     }
 
@@ -210,6 +214,7 @@ impl Drawn {
         });
         Self {
             lines: lines.collect(),
+            texts: vec![String::new(); count],
             _all: all,
         }
     }

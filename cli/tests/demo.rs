@@ -40,7 +40,7 @@ fn the_good_scenario_tells_its_story_and_leaves_its_times() {
         "Priya approves on the page behind the personal link",
         "✓ approved by",
         "✓ digest in staging = digest in production",
-        "✓ 0 calls that IAM denied",
+        "✓ IAM denied no call",
         "✓ verified: ",
         "✓ scenario good ended as it should: succeeded",
     ] {

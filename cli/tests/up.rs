@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 const COMMIT: &str = "4f2a9c01d7e84b6fa3c5129b8e7d60f1a2b3c4d5";
 
@@ -195,4 +196,52 @@ fn running(up: &Up) {
     let shown: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &shown["ledger_verified"]), (0, &Value::from(true)));
     assert_eq!(up.run(&["show", "2"]).0, 3);
+    decided(up);
+}
+
+/// Two people decide on the command line, each signed with their own key.
+fn decided(up: &Up) {
+    let until = Instant::now() + Duration::from_secs(120);
+    while !up
+        .run(&["explain", "1"])
+        .1
+        .contains("As DevOps Lead can decide")
+    {
+        assert!(Instant::now() < until, "{:?}", up.run(&["status", "1"]));
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let (code, _, err) = up.run(&["approve", "1", "--yes"]);
+    assert!(code == 2 && err.contains("--as PERSON"), "{err}");
+    let (code, _, err) = up.run(&["approve", "1", "--as", "priya"]);
+    assert!(
+        code == 2 && err.contains("Evidence sha256:") && err.contains("--yes"),
+        "{err}"
+    );
+    let (code, out, err) = up.run(&["approve", "1", "--as", "priya", "--yes", "--json"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["missing"], serde_json::json!([["devops-lead", 1]]));
+    let (code, _, err) = up.run(&["approve", "1", "--as", "priya", "--yes"]);
+    assert!(code == 1 && err.contains("already decided"), "{err}");
+    let (code, out, err) = up.run(&[
+        "approve",
+        "1",
+        "--as",
+        "devan",
+        "--yes",
+        "--reason",
+        "looked at staging",
+    ]);
+    assert!(
+        code == 0 && out.contains("Devan Okafor approved pl-gps-001#1; the quorum is complete"),
+        "{out}{err}"
+    );
+    let (code, out, _) = up.run(&["status", "1", "--watch", "--timeout", "2m", "--json"]);
+    let last: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!((code, &last["status"]), (0, &Value::from("succeeded")));
+    let (code, out, _) = up.run(&["history", "--environment", "production"]);
+    assert!(
+        code == 0 && out.lines().count() == 2 && out.contains("pl-gps-001#1"),
+        "{out}"
+    );
 }

@@ -133,7 +133,7 @@ pub struct Reference {
     /// The tag
     #[arg(long, value_name = "TAG")]
     pub tag: Option<String>,
-    /// The full ref: refs/heads/<branch> or refs/tags/<tag>
+    /// The full ref: refs/heads/BRANCH or refs/tags/TAG
     #[arg(long = "ref", value_name = "REF")]
     pub reference: Option<String>,
 }

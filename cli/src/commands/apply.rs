@@ -1,7 +1,7 @@
 //! `gatewright apply`.
 
 use crate::args::Apply;
-use crate::connect::reach;
+use crate::connect::{Reach, reach};
 use crate::error::{Code, Failed};
 use crate::files::{APPROVERS, Project, usual};
 use crate::out::Out;
@@ -60,7 +60,9 @@ pub async fn run(args: &Apply, at: Option<&Path>, out: &Out) -> Result<Code, Fai
     let files = usual()?;
     let project = Project::read(&files, out.colour)?;
     let directory = files.first().and_then(|path| project.directory(path));
-    let store = reach(at).await?.store;
+    let Reach { connection, store } = reach(at).await?;
+    let directory = directory.map(|found| connection.known_here(found.clone()));
+    let directory = directory.as_ref();
     let mut changes = Vec::new();
     for (_, definition) in &project.definitions {
         changes.push(change(&store, definition).await?);

@@ -122,7 +122,8 @@ async fn approved_by<T: Table>(
 ) -> Result<Vec<String>, Failed> {
     let mut by = Vec::new();
     for request in store.approvals(id).await? {
-        let decisions = store.decisions(id, request.index).await?;
+        let mut decisions = store.decisions(id, request.index).await?;
+        decisions.sort_by_key(|decision| decision.at);
         let approvals = decisions.iter().filter(|d| d.choice == Choice::Approve);
         by.extend(approvals.map(|d| name(directory, &d.person)));
     }

@@ -1,7 +1,7 @@
 //! `gatewright status`.
 
 use crate::args::Status as Args;
-use crate::connect::reach;
+use crate::connect::{Reach, reach};
 use crate::error::{Code, Failed};
 use crate::lookup;
 use crate::out::Out;
@@ -11,6 +11,7 @@ use crate::style::{HEAD, SOFT, WAITING, padded, paint, widest};
 use crate::watch;
 use gatewright_aws::store::QueueEntry;
 use gatewright_aws::table::Table;
+use gatewright_aws::tasks::{Executions, StepFunctions};
 use gatewright_aws::{Clock, Store, SystemClock};
 use gatewright_domain::lock::Holder;
 use gatewright_domain::release::{Deployment, Head};
@@ -43,10 +44,16 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
         }
         return Ok(Code::Done);
     };
-    let head = lookup::release(&reach.store, &reach.pipelines(), named).await?;
+    let found = lookup::release(&reach.store, &reach.pipelines(), named).await;
     if args.watch {
-        return watch::follow(out, &reach.store, &head.release, args.timeout).await;
+        let release = match found {
+            Ok(head) => head.release,
+            // Started a moment ago, it becomes a release when Admit has run.
+            Err(failed) => starting(&reach, named).await.ok_or(failed)?,
+        };
+        return watch::follow(out, &reach.store, &release, args.timeout).await;
     }
+    let head = found?;
     let story = Story::read(&reach.store, &head.release).await?;
     let story = story.ok_or_else(|| Failed::not_found(format!("there is no release {named:?}")))?;
     if out.json {
@@ -57,6 +64,20 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
         }
     }
     Ok(story.head.status.into())
+}
+
+/// The release that an execution of this name, which runs, will become.
+async fn starting(reach: &Reach, named: &str) -> Option<ReleaseId> {
+    let release: ReleaseId = named.parse().ok()?;
+    let functions = StepFunctions::new(&reach.connection.sdk().await);
+    for machine in reach.connection.machines.values() {
+        let machine = machine.replace(":stateMachine:", ":execution:");
+        let running = functions.is_running(&format!("{machine}:{release}")).await;
+        if matches!(running, Ok(Some(true))) {
+            return Some(release);
+        }
+    }
+    None
 }
 
 /// One release in lines.

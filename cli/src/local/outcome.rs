@@ -152,10 +152,11 @@ impl Outcome {
             ));
         }
         let none = self.denied.is_empty();
-        told.push(good(
-            none,
-            format!("{} calls that IAM denied", self.denied.len()),
-        ));
+        let denied = match self.denied.len() {
+            0 => "IAM denied no call".to_owned(),
+            count => format!("IAM denied {count} call(s)"),
+        };
+        told.push(good(none, denied));
         told.extend(self.denied.iter().map(|line| format!("      {line}")));
         #[expect(clippy::cast_precision_loss, reason = "a demo takes minutes")]
         let own = self.wall_seconds - self.builds_seconds as f64 - self.approval_seconds;
@@ -199,7 +200,8 @@ fn waited(story: &Story) -> f64 {
             State::Approved { at } => seconds(request.requested_at, *at),
             State::Open | State::Rejected { .. } | State::Closed { .. } => 0.0,
         });
-    waits.sum()
+    // The sum of nothing would be -0.0.
+    waits.fold(0.0, |sum, wait| sum + wait)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use aws_config::SdkConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use gatewright_aws::Store;
 use gatewright_aws::table::dynamo::DynamoTable;
+use gatewright_domain::people::Directory;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -114,6 +115,18 @@ impl Connection {
                     .credentials_provider(SharedCredentialsProvider::new(fixed))
                     .build()
             }
+        }
+    }
+
+    /// The approvers as they are recorded there: on the laptop, everybody is also
+    /// known by the ARN of the IAM user that the stack made for them.
+    pub fn known_here(&self, directory: Directory) -> Directory {
+        let account = self.machines.values().find_map(|arn| arn.split(':').nth(4));
+        match account {
+            Some(account) if !self.people.is_empty() => {
+                crate::people::with_users(directory, account)
+            }
+            Some(_) | None => directory,
         }
     }
 
