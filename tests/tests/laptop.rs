@@ -73,11 +73,37 @@ async fn left_in_order(laptop: &Laptop, release: &ReleaseId) {
             .unwrap();
         assert_eq!(lock.holder, None, "{environment}");
     }
+    told_of_the_end(laptop, &head).await;
     assert_eq!(
         laptop.stack.denied(),
         Vec::<String>::new(),
         "a role lacks a permission"
     );
+}
+
+/// Slack's one message and a mail say how the release ended.
+async fn told_of_the_end(laptop: &Laptop, head: &Head) {
+    let (title, status) = (head.title(), head.status.as_str());
+    let said = gatewright_views::words::status(head.status);
+    laptop
+        .until_inbox(&format!("word of {title}'s end"), |inbox| {
+            let mine = |mail: &Value| {
+                mail["messageAttributes"]["release"]["Value"] == json!(head.release.as_str())
+            };
+            let ended =
+                |mail: &Value| mail["messageAttributes"]["status"]["Value"] == json!(status);
+            let mailed = inbox["mails"]
+                .as_array()?
+                .iter()
+                .any(|mail| mine(mail) && ended(mail));
+            let in_slack = messages(inbox).iter().any(|m| {
+                m["text"]
+                    .as_str()
+                    .is_some_and(|text| text.contains(&title) && text.ends_with(said))
+            });
+            (mailed && in_slack).then_some(())
+        })
+        .await;
 }
 
 async fn stage_names(laptop: &Laptop, release: &ReleaseId) -> Vec<String> {
