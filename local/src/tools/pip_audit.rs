@@ -126,7 +126,7 @@ fn unaudited(said: &str, arguments: &[String]) -> String {
     )
 }
 
-/// The host in what the HTTP client printed: `host='pypi.org'` or a URL.
+/// The host in what the HTTP client printed: `host='advisories.example'` or a URL.
 fn service(said: &str) -> Option<String> {
     if let Some((_, rest)) = said.split_once("host='") {
         return rest.split('\'').next().map(str::to_owned);
@@ -182,10 +182,10 @@ mod tests {
         )
         .unwrap();
         let arguments = ["-r".to_owned(), file.path().display().to_string()];
-        let said = "HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded";
+        let said = "HTTPSConnectionPool(host='advisories.example', port=443): Max retries exceeded";
         assert_eq!(
             unaudited(said, &arguments),
-            "pip-audit: the vulnerability service pypi.org was not reached; NOT audited: fastapi==1.0, uvicorn==2.0"
+            "pip-audit: the vulnerability service advisories.example was not reached; NOT audited: fastapi==1.0, uvicorn==2.0"
         );
     }
 }

@@ -310,12 +310,14 @@ async fn an_audit_that_cannot_reach_its_service_fails_and_names_what_it_left_out
         )
     };
     audit(
-        "echo \"HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded\" >&2; exit 1",
+        "echo \"HTTPSConnectionPool(host='advisories.example', port=443): Max retries exceeded\" >&2; exit 1",
     );
     let (code, errors) = run("").await;
     assert_eq!(code, 1);
     assert!(
-        errors.contains("pypi.org was not reached; NOT audited: fastapi==1.0, uvicorn==2.0"),
+        errors.contains(
+            "advisories.example was not reached; NOT audited: fastapi==1.0, uvicorn==2.0"
+        ),
         "{errors}"
     );
     let (code, errors) = run("1").await;
