@@ -13,9 +13,9 @@ use gatewright_domain::pipeline::{Artifact, Build, Stage, Variable, Work};
 use gatewright_domain::release::{StageRecord, StageStatus, evidence_before};
 use gatewright_domain::wait::{Answer, Awaited, Wait};
 use gatewright_domain::{Digest, ErrorName, Timestamp, after};
-use gatewright_handler::task::{RESEND_SECONDS, TaskInput, answer_failure, passed};
+use gatewright_handler::task::{TaskInput, answer_failure, passed};
 use gatewright_handler::{Failure, parse};
-use gatewright_steps::{BuildKey, Running, until_settled};
+use gatewright_steps::{BuildKey, Running, fail_build, until_settled};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -65,7 +65,12 @@ async fn start<T: Table, B: Builds>(
         Err(error) if error.kind == Kind::Transient => Err(error.into()),
         Err(error) => {
             let why = error.to_string();
-            until_settled(|| could_not_start(store, &record, now, error.name(), &why)).await
+            let key = BuildKey {
+                release: record.release,
+                index: record.index,
+                attempt: record.attempt,
+            };
+            until_settled(|| fail_build(store, &key, error.name(), &why, now)).await
         }
     }
 }
@@ -347,46 +352,4 @@ async fn remember<T: Table>(
         Ok(())
     };
     until_settled(once).await
-}
-
-/// CodeBuild refused to start the build: the stage has failed.
-async fn could_not_start<T: Table>(
-    store: &Store<T>,
-    record: &StageRecord,
-    now: Timestamp,
-    error: ErrorName,
-    why: &str,
-) -> Result<(), Failure> {
-    let running = Running::read(store, &record.release).await?;
-    let Some(mut seen) = store
-        .stage(&record.release, record.index, record.attempt)
-        .await?
-    else {
-        return Ok(());
-    };
-    seen.value.status = StageStatus::Failed;
-    seen.value.ended_at = Some(now);
-    seen.value.failure = Some((error, why.to_owned()));
-    let failed = Fact::StageFailed {
-        stage: record.stage.clone(),
-        error: error.to_string(),
-        cause: why.to_owned(),
-    };
-    let mut commit = Commit::of(&running.head)
-        .fact(failed)
-        .write(stage_write(&seen.value, When::Rev(seen.rev))?);
-    if let Some(mut wait) = store
-        .wait(&WaitKey::build(
-            &record.release,
-            record.index,
-            record.attempt,
-        ))
-        .await?
-    {
-        wait.value.answer = Some(Answer::failure(error, why));
-        wait.value.due = after(now, RESEND_SECONDS);
-        commit = commit.write(wait_write(&wait.value, When::Rev(wait.rev))?);
-    }
-    store.commit(commit, now).await?;
-    Ok(())
 }

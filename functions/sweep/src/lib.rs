@@ -7,18 +7,17 @@ mod approvals;
 use gatewright_aws::Clock;
 use gatewright_aws::builds::Builds;
 use gatewright_aws::registry::Registry;
-use gatewright_aws::store::{Commit, Due, Seen, Store, WaitKey, stage_write, wait_write};
+use gatewright_aws::store::{Commit, Due, Seen, Store, WaitKey, wait_write};
 use gatewright_aws::table::{Table, When};
 use gatewright_aws::tasks::Executions;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Lock;
-use gatewright_domain::release::StageStatus;
-use gatewright_domain::wait::{Answer, Awaited, Wait};
+use gatewright_domain::wait::{Awaited, Wait};
 use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::Failure;
 use gatewright_handler::task::{RESEND_SECONDS, TaskInput};
 use gatewright_steps::{
-    Running, Settled, clear_stage, hand_on, settle_build, settle_scan, until_settled,
+    BuildKey, Settled, clear_stage, fail_build, hand_on, settle_build, settle_scan, until_settled,
 };
 use serde_json::{Value, json};
 
@@ -168,40 +167,12 @@ async fn overdue_build<T: Table, B: Builds, R: Registry>(
             "the build's start was never recorded".to_owned(),
         ),
     };
-    until_settled(|| give_up(store, &wait.value, attempt, error, &why, now)).await
-}
-
-async fn give_up<T: Table>(
-    store: &Store<T>,
-    wait: &Wait,
-    attempt: u32,
-    error: ErrorName,
-    why: &str,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let running = Running::read(store, &wait.release).await?;
-    let Some(mut record) = store.stage(&wait.release, wait.index, attempt).await? else {
-        return Ok(());
+    let key = BuildKey {
+        release: wait.value.release.clone(),
+        index: wait.value.index,
+        attempt,
     };
-    let Some(mut waiting) = store.wait(&WaitKey::of(wait)).await? else {
-        return Ok(());
-    };
-    record.value.status = StageStatus::Failed;
-    record.value.ended_at = Some(now);
-    record.value.failure = Some((error, why.to_owned()));
-    waiting.value.answer = Some(Answer::failure(error, why));
-    waiting.value.due = after(now, RESEND_SECONDS);
-    let failed = Fact::StageFailed {
-        stage: wait.stage.clone(),
-        error: error.to_string(),
-        cause: why.to_owned(),
-    };
-    let commit = Commit::of(&running.head)
-        .fact(failed)
-        .write(stage_write(&record.value, When::Rev(record.rev))?)
-        .write(wait_write(&waiting.value, When::Rev(waiting.rev))?);
-    store.commit(commit, now).await?;
-    Ok(())
+    until_settled(|| fail_build(store, &key, error, &why, now)).await
 }
 
 /// A lock whose lease has run out: a living holder keeps it, a dead one loses it.

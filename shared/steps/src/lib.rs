@@ -6,10 +6,12 @@
 
 mod build;
 mod clear;
+mod fail;
 mod scan;
 
 pub use build::{BuildKey, Settled, settle_build};
 pub use clear::{clear_stage, hand_on, release_lock};
+pub use fail::fail_build;
 pub use scan::{open_scan, settle_scan};
 
 use gatewright_aws::store::{Seen, Store};
