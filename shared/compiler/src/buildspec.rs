@@ -42,7 +42,7 @@ fn exported(stage: &Stage) -> &'static [&'static str] {
     match &stage.work {
         Work::Build(build) if build.produces.is_some() => &["IMAGE_TAG"],
         Work::Deploy(_) => &["IMAGE"],
-        Work::Build(_) | Work::Approval(_) => &[],
+        Work::Build(_) | Work::Approval(_) | Work::Pause(_) => &[],
     }
 }
 

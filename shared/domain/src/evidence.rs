@@ -180,11 +180,30 @@ pub enum ReportResult {
         /// Share of lines covered.
         lines: Percent,
     },
+    /// What a scanner found.
+    Findings(Findings),
     /// It is there and says nothing usable; the reason.
     Unreadable {
         /// Why.
         why: String,
     },
+}
+
+/// What a scanner found, as its SARIF report says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// How many of each severity.
+    pub counts: BTreeMap<Severity, u64>,
+    /// The worst of them, at most [`Findings::MOST`]; the counts have all.
+    #[serde(default)]
+    pub worst: Vec<Finding>,
+    /// SHA-256 of the report's files.
+    pub digest: Option<Digest>,
+}
+
+impl Findings {
+    /// How many findings a build names in its exported variable.
+    pub const MOST: usize = 20;
 }
 
 /// What a build left behind.
@@ -204,6 +223,9 @@ pub struct BuildEvidence {
     pub reports: BTreeMap<String, ReportResult>,
     /// The artifact that it produced, by digest.
     pub artifact: Option<ArtifactEvidence>,
+    /// The variables that it exported for later stages.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exported: BTreeMap<String, String>,
 }
 
 /// An artifact, known by its digest.
@@ -213,8 +235,12 @@ pub struct ArtifactEvidence {
     pub name: String,
     /// Its digest.
     pub digest: Digest,
-    /// Where it is, for people: `registry/repository:tag`.
+    /// Where it is: `repository:tag` of an image, otherwise the key in the
+    /// artifacts' bucket.
     pub location: String,
+    /// What it is called for people, when that is not its commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// One vulnerability that a scan found.
@@ -263,6 +289,9 @@ pub struct Evidence {
     pub version: Digest,
     /// The commit.
     pub commit: CommitSha,
+    /// The artifacts that it began with: another pipeline's, or what ran before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<ArtifactEvidence>,
     /// What each stage left, in order.
     pub stages: Vec<StageEvidence>,
 }
@@ -276,12 +305,25 @@ impl Evidence {
         Digest::of(self)
     }
 
-    /// The artifact of that name, if a stage produced it.
+    /// The artifact of that name, if a stage produced it or it was given.
     pub fn artifact(&self, name: &str) -> Option<&ArtifactEvidence> {
+        self.artifacts().find(|artifact| artifact.name == name)
+    }
+
+    /// All artifacts that are known.
+    pub fn artifacts(&self) -> impl Iterator<Item = &ArtifactEvidence> {
+        let built = self.stages.iter();
+        let built = built.filter_map(|s| s.build.as_ref()?.artifact.as_ref());
+        self.given.iter().chain(built)
+    }
+
+    /// The variables that its builds exported, the latest of each name.
+    pub fn exported(&self) -> BTreeMap<String, String> {
         self.stages
             .iter()
-            .filter_map(|s| s.build.as_ref()?.artifact.as_ref())
-            .find(|artifact| artifact.name == name)
+            .filter_map(|s| s.build.as_ref())
+            .flat_map(|build| build.exported.clone())
+            .collect()
     }
 }
 

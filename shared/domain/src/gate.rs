@@ -2,9 +2,11 @@
 //! evidence that is missing or unreadable denies.
 
 use crate::evidence::{
-    BuildEvidence, BuildStatus, Percent, ReportResult, ScanEvidence, Severity, Tests,
+    BuildEvidence, BuildStatus, Finding, Percent, ReportResult, ScanEvidence, Severity, Tests,
 };
+use crate::ids::GroupName;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A rule that a stage's evidence must satisfy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,13 +32,57 @@ pub enum Gate {
         artifact: String,
         /// What must not be found. A severity nobody knows always denies.
         none_of: Vec<Severity>,
+        /// What is meant to make an exception.
+        #[serde(default, skip_serializing_if = "Leniency::is_none")]
+        but: Leniency,
     },
+    /// The scanner's report has no finding of these severities.
+    Findings {
+        /// The report's name.
+        report: String,
+        /// What must not be found. A severity nobody knows always denies.
+        none_of: Vec<Severity>,
+        /// What is meant to make an exception.
+        #[serde(default, skip_serializing_if = "Leniency::is_none")]
+        but: Leniency,
+    },
+}
+
+/// What a definition says should let findings through. Nothing grants it yet, so
+/// that every finding counts: the gates are stricter than they are written,
+/// never milder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leniency {
+    /// Findings that what runs now has as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub known: bool,
+    /// Findings with an exception.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waiver: bool,
+    /// Findings that somebody of this group accepts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_off: Option<GroupName>,
+}
+
+impl Leniency {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Gate {
     /// Whether this gate judges a registry's scan rather than a build.
     pub fn is_scan(&self) -> bool {
         matches!(self, Self::Scan { .. })
+    }
+
+    /// What is meant to let findings through it.
+    pub fn leniency(&self) -> Option<&Leniency> {
+        match self {
+            Self::Scan { but, .. } | Self::Findings { but, .. } => Some(but),
+            Self::Steps | Self::Tests { .. } | Self::Coverage { .. } => None,
+        }
     }
 
     /// What it demands, for people.
@@ -46,9 +92,11 @@ impl Gate {
             Self::Tests { report } => format!("all tests of {report} pass"),
             Self::Coverage { at_least, .. } => format!("line coverage is at least {at_least}"),
             Self::Scan { none_of, .. } => {
-                let words: Vec<_> = none_of.iter().map(|s| s.as_str()).collect();
-                format!("no {} vulnerability in the image", words.join(" or "))
+                format!("no {} vulnerability in the image", words(none_of))
             }
+            Self::Findings {
+                report, none_of, ..
+            } => format!("no {} finding in {report}", words(none_of)),
         }
     }
 
@@ -61,6 +109,9 @@ impl Gate {
             Self::Coverage { report, at_least } => {
                 coverage(report, *at_least, seen.reports.get(report))
             }
+            Self::Findings {
+                report, none_of, ..
+            } => findings(report, none_of, seen.reports.get(report)),
         };
         Some(Judged {
             gate: self.clone(),
@@ -74,35 +125,17 @@ impl Gate {
         let Self::Scan { none_of, .. } = self else {
             return None;
         };
-        let forbidden = |s: Severity| none_of.contains(&s) || s == Severity::Unknown;
-        let found: Vec<String> = Severity::ORDER
-            .iter()
-            .filter(|s| forbidden(**s))
-            .filter_map(|s| {
-                seen.counts
-                    .get(s)
-                    .filter(|n| **n > 0)
-                    .map(|n| format!("{n} {s}"))
-            })
-            .collect();
-        let named: Vec<&str> = seen
-            .worst
-            .iter()
-            .filter(|f| forbidden(f.severity))
-            .map(|f| f.id.as_str())
-            .take(5)
-            .collect();
-        let because = if found.is_empty() {
-            format!(
+        let found = forbidden(none_of, &seen.counts, &seen.worst);
+        let because = match &found {
+            None => format!(
                 "the scan is {} and found nothing of what is forbidden",
                 seen.status
-            )
-        } else {
-            format!("the scan found {} ({})", found.join(", "), named.join(", "))
+            ),
+            Some(what) => format!("the scan found {what}"),
         };
         Some(Judged {
             gate: self.clone(),
-            passed: found.is_empty(),
+            passed: found.is_none(),
             because,
         })
     }
@@ -133,6 +166,50 @@ fn steps(seen: &BuildEvidence) -> (bool, String) {
         BuildStatus::Fault => (false, "CodeBuild's infrastructure failed".to_owned()),
         BuildStatus::InProgress => (false, "the build has not ended".to_owned()),
         BuildStatus::Unknown => (false, "the build's status is unknown".to_owned()),
+    }
+}
+
+fn words(severities: &[Severity]) -> String {
+    let words: Vec<_> = severities.iter().map(|s| s.as_str()).collect();
+    words.join(" or ")
+}
+
+/// What was found of what is forbidden: counts, worst first, and some names.
+fn forbidden(
+    none_of: &[Severity],
+    counts: &BTreeMap<Severity, u64>,
+    worst: &[Finding],
+) -> Option<String> {
+    let forbidden = |s: Severity| none_of.contains(&s) || s == Severity::Unknown;
+    let found: Vec<String> = Severity::ORDER
+        .iter()
+        .filter(|s| forbidden(**s))
+        .filter_map(|s| {
+            let count = counts.get(s).filter(|n| **n > 0)?;
+            Some(format!("{count} {s}"))
+        })
+        .collect();
+    let named: Vec<&str> = worst
+        .iter()
+        .filter(|f| forbidden(f.severity))
+        .map(|f| f.id.as_str())
+        .take(5)
+        .collect();
+    let named = if named.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", named.join(", "))
+    };
+    (!found.is_empty()).then(|| format!("{}{named}", found.join(", ")))
+}
+
+fn findings(name: &str, none_of: &[Severity], report: Option<&ReportResult>) -> (bool, String) {
+    match report {
+        Some(ReportResult::Findings(seen)) => match forbidden(none_of, &seen.counts, &seen.worst) {
+            None => (true, "nothing of what is forbidden was found".to_owned()),
+            Some(what) => (false, format!("the scanner found {what}")),
+        },
+        other => (false, unusable(name, "findings", other)),
     }
 }
 
@@ -175,7 +252,9 @@ fn unusable(name: &str, wanted: &str, report: Option<&ReportResult>) -> String {
         Some(ReportResult::Unreadable { why }) => {
             format!("the report {name:?} cannot be read: {why}")
         }
-        Some(ReportResult::Tests(_) | ReportResult::Coverage { .. }) => {
+        Some(
+            ReportResult::Tests(_) | ReportResult::Coverage { .. } | ReportResult::Findings(_),
+        ) => {
             format!("the report {name:?} holds no {wanted}")
         }
     }
@@ -186,7 +265,6 @@ mod tests_of_gates {
     use super::*;
     use crate::canonical::Digest;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     fn build(reports: &[(&str, ReportResult)]) -> BuildEvidence {
         BuildEvidence {
@@ -200,6 +278,7 @@ mod tests_of_gates {
                 .map(|(n, r)| ((*n).to_owned(), r.clone()))
                 .collect(),
             artifact: None,
+            exported: BTreeMap::new(),
         }
     }
 
@@ -313,6 +392,7 @@ mod tests_of_gates {
         let gate = Gate::Scan {
             artifact: "image".to_owned(),
             none_of: vec![Severity::Critical],
+            but: Leniency::default(),
         };
         let passed = |counts: &[_]| gate.judge_scan(&scan(counts)).unwrap().passed;
         assert!(passed(&[]));

@@ -97,10 +97,11 @@ id! {
     |t| word(t, 60, &['-', '_'])
 }
 id! {
-    /// A stage's name as people write it; it is the state's name in the state
-    /// machine (AWS: at most 80 characters), so 60 leave room for a suffix.
-    StageName, "stage name", "1 to 60 printable characters without control characters, not starting or ending with a space",
-    |t| (1..=60).contains(&t.chars().count()) && t.trim() == t && !t.chars().any(char::is_control)
+    /// A stage's name, and its state's in the state machine (AWS: at most 80
+    /// characters). Definitions may use 60 of them, which leaves room for the
+    /// names of what is made from a stage.
+    StageName, "stage name", "1 to 80 printable characters without control characters, not starting or ending with a space",
+    |t| (1..=80).contains(&t.chars().count()) && t.trim() == t && !t.chars().any(char::is_control)
 }
 id! {
     /// A full commit id: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits. An

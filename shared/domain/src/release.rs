@@ -6,6 +6,7 @@ use crate::error_name::ErrorName;
 use crate::evidence::{ArtifactEvidence, BuildEvidence, Evidence, ScanEvidence, StageEvidence};
 use crate::gate::Judged;
 use crate::ids::{EnvironmentName, PipelineId, ReleaseId, StageName};
+use crate::pipeline::Effect;
 use crate::trigger::TriggerInput;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,13 @@ pub struct Head {
     pub number: Option<u64>,
     /// What started it; absent when the input was not even readable.
     pub trigger: Option<TriggerInput>,
+    /// The definition's trigger that matched: its route is the stages that the
+    /// release runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The artifacts that it began with: another pipeline's, or what ran before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<ArtifactEvidence>,
     /// SHA-256 of the input's canonical JSON: a repeated start is told from a
     /// different one by it.
     pub input: Digest,
@@ -130,6 +138,9 @@ pub struct StageRecord {
     pub environment: Option<EnvironmentName>,
     /// Whether it changes that environment.
     pub deploys: bool,
+    /// What it makes of the environment, if it changes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
     /// Where it stands.
     pub status: StageStatus,
     /// When it started.
@@ -188,6 +199,7 @@ pub fn evidence_before(head: &Head, records: &[StageRecord], before: usize) -> O
         pipeline: head.pipeline.clone(),
         version: head.version.clone(),
         commit: trigger.commit.clone(),
+        given: head.given.clone(),
         stages: stages.into_iter().map(|(_, s)| s).collect(),
     })
 }
@@ -219,9 +231,35 @@ pub struct Deployment {
     /// The commit.
     pub commit: crate::ids::CommitSha,
     /// What runs, by digest.
-    pub artifact: ArtifactEvidence,
+    pub artifacts: Vec<ArtifactEvidence>,
+    /// The release whose version runs, when it was brought back by a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<ReleaseId>,
     /// Since when.
     pub at: Timestamp,
     /// The lock's fencing number under which it was put there.
     pub fencing: u64,
+}
+
+impl Deployment {
+    /// What runs, in one digest: the artifact's own where there is one, of
+    /// several the SHA-256 of their names and digests.
+    pub fn digest(&self) -> Digest {
+        digest_of(&self.artifacts)
+    }
+}
+
+/// One digest for artifacts that are deployed together: the artifact's own where
+/// there is one, of several the SHA-256 of their names and digests.
+pub fn digest_of(artifacts: &[ArtifactEvidence]) -> Digest {
+    match artifacts {
+        [one] => one.digest.clone(),
+        several => {
+            let lines: String = several
+                .iter()
+                .map(|artifact| format!("{} {}\n", artifact.name, artifact.digest))
+                .collect();
+            Digest::of_bytes(lines.as_bytes())
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What starts a release: the input of an execution, as CodePipeline's Step
 //! Functions action, a schedule or the CLI sends it.
 
-use crate::ids::{CommitSha, PipelineId};
+use crate::ids::{CommitSha, EnvironmentName, PipelineId, ReleaseId};
 use serde::{Deserialize, Serialize};
 
 /// The input of an execution. Unknown members are refused, so that a misspelt
@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct TriggerInput {
     /// The pipeline that is meant; it must be the one that was started.
     pub pipeline: PipelineId,
-    /// The full ref: `refs/heads/<branch>` or `refs/tags/<tag>`.
+    /// The full ref: `refs/heads/<branch>`, `refs/tags/<tag>`, or
+    /// `refs/pull/<number>/head` of a pull request.
     #[serde(rename = "ref")]
     pub reference: String,
     /// The commit.
@@ -33,6 +34,59 @@ pub struct TriggerInput {
     /// The CodePipeline execution that started us, when one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codepipeline: Option<CodePipelineOrigin>,
+    /// The environment that the requester chose, where the definition asks for
+    /// one; what a rollback brings back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    /// The branch that a pull request wants to change; needed when the cause is
+    /// `pull-request`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<String>,
+    /// The name of the schedule's trigger; needed when the cause is `schedule`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// The release of another pipeline that started this one; needed when the
+    /// cause is `upstream`. What it built is read from its record, not from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamOrigin>,
+    /// Why what ran before is wanted back; needed when the cause is `rollback`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The release to go back to; without it, the one before what runs now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<ReleaseId>,
+}
+
+impl TriggerInput {
+    /// A trigger that says no more than it must.
+    pub fn new(pipeline: PipelineId, reference: String, commit: CommitSha) -> Self {
+        Self {
+            pipeline,
+            reference,
+            commit,
+            cause: None,
+            author: None,
+            requester: None,
+            message: None,
+            codepipeline: None,
+            environment: None,
+            into: None,
+            schedule: None,
+            upstream: None,
+            reason: None,
+            to: None,
+        }
+    }
+}
+
+/// A release of another pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamOrigin {
+    /// The other pipeline.
+    pub pipeline: PipelineId,
+    /// Its release.
+    pub release: ReleaseId,
 }
 
 /// Why a release starts.
@@ -45,15 +99,34 @@ pub enum Cause {
     Tag,
     /// A person's request.
     Manual,
+    /// A pull request.
+    PullRequest,
+    /// A clock.
+    Schedule,
+    /// A release of another pipeline.
+    Upstream,
+    /// A person who wants back what ran before.
+    Rollback,
+}
+
+impl Cause {
+    /// The word in inputs and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Tag => "tag",
+            Self::Manual => "manual",
+            Self::PullRequest => "pull-request",
+            Self::Schedule => "schedule",
+            Self::Upstream => "upstream",
+            Self::Rollback => "rollback",
+        }
+    }
 }
 
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Push => "push",
-            Self::Tag => "tag",
-            Self::Manual => "manual",
-        })
+        f.write_str(self.as_str())
     }
 }
 
@@ -74,10 +147,13 @@ pub enum Ref<'a> {
     Branch(&'a str),
     /// A tag's name.
     Tag(&'a str),
+    /// A pull request's number.
+    Pull(&'a str),
 }
 
 impl<'a> Ref<'a> {
-    /// Takes a full ref apart; `None` when it is neither a branch nor a tag.
+    /// Takes a full ref apart; `None` when it is neither a branch nor a tag nor
+    /// the head of a pull request.
     pub fn parse(full: &'a str) -> Option<Self> {
         let plain = |name: &&str| {
             !name.is_empty()
@@ -87,7 +163,13 @@ impl<'a> Ref<'a> {
         if let Some(branch) = full.strip_prefix("refs/heads/").filter(plain) {
             return Some(Self::Branch(branch));
         }
-        full.strip_prefix("refs/tags/").filter(plain).map(Self::Tag)
+        if let Some(tag) = full.strip_prefix("refs/tags/").filter(plain) {
+            return Some(Self::Tag(tag));
+        }
+        full.strip_prefix("refs/pull/")?
+            .strip_suffix("/head")
+            .filter(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
+            .map(Self::Pull)
     }
 }
 
@@ -96,6 +178,7 @@ impl std::fmt::Display for Ref<'_> {
         match self {
             Self::Branch(name) => write!(f, "branch {name}"),
             Self::Tag(name) => write!(f, "tag {name}"),
+            Self::Pull(number) => write!(f, "pull request {number}"),
         }
     }
 }

@@ -182,6 +182,7 @@ fn longest_stage(stage: &Stage) -> i64 {
     });
     let around = match &stage.work {
         Work::Build(_) => 0,
+        Work::Pause(pause) => pause.lasts.get(),
         Work::Deploy(_) => i64::from(states::CLEAR_SECONDS),
         Work::Approval(approval) => approval.expires.get() + i64::from(states::GRACE_SECONDS),
     };
@@ -228,7 +229,7 @@ fn check_guards(definition: &Definition) -> Result<(), CompileError> {
         let (stage, environment) = (stage.name.to_string(), name.to_string());
         match definition.environments.get(name) {
             None => return Err(CompileError::UnknownEnvironment { stage, environment }),
-            Some(it) if it.protected && definition.approval_before(index).is_none() => {
+            Some(it) if it.protected && definition.approval_before(None, index).is_none() => {
                 return Err(CompileError::Unguarded { stage, environment });
             }
             Some(_) => {}

@@ -112,6 +112,7 @@ fn stage_states(stage: &Stage) -> Result<Vec<(StateName, Task)>, CompileError> {
         Work::Build(build) => built(stage, build)?,
         Work::Deploy(deploy) => built(stage, &deploy.build)?,
         Work::Approval(approval) => approved(stage, approval)?,
+        Work::Pause(pause) => waiting(Function::StartBuild, stage, pause.lasts.0, 0)?,
     };
     own.comment = shortened(&stage.description, MOST_COMMENT);
     states.push((state_name(name)?, own));

@@ -145,6 +145,9 @@ fn gates(raw: &RawPipeline, stage: &RawStage, sink: &Sink) {
             Gate::Coverage { report, .. } => {
                 report_is(stage, &said(report), ReportFormat::Cobertura, sink);
             }
+            Gate::Findings { report, .. } => {
+                report_is(stage, &said(report), ReportFormat::Sarif, sink);
+            }
             Gate::Scan { artifact, .. } => scanned(raw, stage, &said(artifact), sink),
         }
     }
@@ -177,7 +180,7 @@ fn report_is(stage: &RawStage, report: &Marked<String>, format: ReportFormat, si
             format!(
                 "declare it: `reports: {{ {}: {{ files: [FILE], format: {} }} }}`",
                 report.value,
-                word(format)
+                format.as_str()
             ),
         );
         return;
@@ -193,18 +196,11 @@ fn report_is(stage: &RawStage, report: &Marked<String>, format: ReportFormat, si
             &report.at,
             format!(
                 "this gate needs a {} report, but {:?} is {}",
-                word(format),
+                format.as_str(),
                 report.value,
-                word(declared.format)
+                declared.format.as_str()
             ),
         );
-    }
-}
-
-fn word(format: ReportFormat) -> &'static str {
-    match format {
-        ReportFormat::Junit => "junit",
-        ReportFormat::Cobertura => "cobertura",
     }
 }
 

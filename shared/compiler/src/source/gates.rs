@@ -5,7 +5,7 @@ use super::sink::{Marked, Sink};
 use super::tree::{Node, Value};
 use super::values;
 use gatewright_domain::evidence::Severity;
-use gatewright_domain::gate::Gate;
+use gatewright_domain::gate::{Gate, Leniency};
 use gatewright_domain::pipeline::{Report, ReportFormat};
 use gatewright_domain::text;
 
@@ -115,6 +115,7 @@ fn scan(node: &Node, at: &super::sink::Span, sink: &Sink) -> Option<Gate> {
     Some(Gate::Scan {
         artifact: artifact?.value,
         none_of: severities,
+        but: Leniency::default(),
     })
 }
 

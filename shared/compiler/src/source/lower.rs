@@ -5,8 +5,9 @@ use super::settings::Settings;
 use super::stage::{Kind, RawStage};
 use gatewright_domain::ids::EnvironmentName;
 use gatewright_domain::pipeline::{
-    Approval, Build, Definition, Deploy, Quorum, Seconds, Stage, Work,
+    Approval, Build, Definition, Deploy, Effect, Purpose, Quorum, Seconds, Stage, Trigger, Work,
 };
+use indexmap::IndexMap;
 
 /// CodeBuild's current Amazon Linux 2023 image, for definitions that name none.
 const IMAGE: &str = "aws/codebuild/amazonlinux-x86_64-standard:5.0";
@@ -26,12 +27,22 @@ pub(crate) fn lower(raw: RawPipeline) -> Option<Definition> {
         .collect::<Option<Vec<_>>>()?;
     Some(Definition {
         language: 1,
+        purpose: Purpose::Release,
         id: raw.id?,
         name: raw.name?,
         description: raw.description,
         region: raw.region?,
         source: raw.source?,
-        triggers: raw.triggers,
+        triggers: raw
+            .triggers
+            .into_iter()
+            .map(|event| Trigger {
+                name: event.kind().to_owned(),
+                event,
+                stages: stages.iter().map(|stage| stage.name.clone()).collect(),
+                budget: None,
+            })
+            .collect(),
         artifacts: raw
             .artifacts
             .into_iter()
@@ -43,7 +54,11 @@ pub(crate) fn lower(raw: RawPipeline) -> Option<Definition> {
             .map(|(_, environment)| environment)
             .collect::<Option<_>>()?,
         stages,
+        groups: Vec::new(),
+        downstream: Vec::new(),
         notify: raw.notify,
+        targets: IndexMap::new(),
+        accepts: Vec::new(),
         budget: raw.budget.value,
     })
 }
@@ -62,8 +77,12 @@ fn stage(raw: RawStage, defaults: &Settings) -> Option<Stage> {
         timeout: first(&raw.settings.timeout, &defaults.timeout).unwrap_or(TIMEOUT),
         retries: first(&raw.settings.retries, &defaults.retries).unwrap_or(RETRIES),
         runtimes: merged(&defaults.runtimes, raw.settings.runtimes),
+        services: IndexMap::new(),
+        cache: Vec::new(),
         install: raw.install,
         steps: raw.steps,
+        finally: Vec::new(),
+        exports: Vec::new(),
         env: merged(&defaults.env, raw.settings.env),
         reports: raw
             .reports
@@ -76,7 +95,12 @@ fn stage(raw: RawStage, defaults: &Settings) -> Option<Stage> {
         Kind::Build => (Work::Build(build), raw.gates),
         Kind::Deploy { artifact } => {
             let artifact = artifact?.value;
-            (Work::Deploy(Deploy { artifact, build }), raw.gates)
+            let deploy = Deploy {
+                artifacts: vec![artifact],
+                effect: Effect::Complete,
+                build,
+            };
+            (Work::Deploy(deploy), raw.gates)
         }
         Kind::Approval(approval) => {
             let quorum = approval.quorum.value.into_iter();
@@ -98,9 +122,11 @@ fn stage(raw: RawStage, defaults: &Settings) -> Option<Stage> {
     Some(Stage {
         name: raw.name?,
         description: raw.description,
+        of: None,
         environment,
         work,
         gates: gates.into_iter().map(|gate| gate.value).collect(),
+        on_failure: None,
     })
 }
 
@@ -110,9 +136,9 @@ fn first<T: Clone>(own: &Option<T>, default: &Option<T>) -> Option<T> {
 
 /// The stage's own entries over those of `defaults`, in the order of both.
 fn merged<T: Clone>(
-    defaults: &indexmap::IndexMap<String, T>,
-    own: indexmap::IndexMap<String, T>,
-) -> indexmap::IndexMap<String, T> {
+    defaults: &IndexMap<String, T>,
+    own: IndexMap<String, T>,
+) -> IndexMap<String, T> {
     let mut all = defaults.clone();
     all.extend(own);
     all

@@ -8,7 +8,9 @@ use super::stage::{self, RawStage};
 use super::tree::{Node, Value};
 use super::values;
 use gatewright_domain::ids::{EnvironmentName, PipelineId};
-use gatewright_domain::pipeline::{Artifact, Environment, Notify, Seconds, Source, Trigger};
+use gatewright_domain::pipeline::{
+    Artifact, Environment, Event, Form, Notify, Seconds, Source, Strategy, Undo, Versioning,
+};
 
 /// An environment under its checked name.
 pub(crate) type NamedEnvironment = (EnvironmentName, Environment);
@@ -21,7 +23,7 @@ pub(crate) struct RawPipeline {
     pub(crate) description: String,
     pub(crate) region: Option<String>,
     pub(crate) source: Option<Source>,
-    pub(crate) triggers: Vec<Trigger>,
+    pub(crate) triggers: Vec<Event>,
     /// Names as written; the artifact where it could be read.
     pub(crate) artifacts: Vec<(Marked<String>, Option<Artifact>)>,
     /// Names as written; the environment where it could be read.
@@ -188,7 +190,7 @@ fn source(node: &Node, at: &super::sink::Span, sink: &Sink) -> Option<Source> {
     })
 }
 
-fn triggers(top: &Fields<'_>, sink: &Sink) -> Vec<Trigger> {
+fn triggers(top: &Fields<'_>, sink: &Sink) -> Vec<Event> {
     const HELP: &str = "say for instance `on: {push: {branches: [main]}}` or `on: {manual: true}`";
     let Some((at, node)) = top.entry("on") else {
         sink.error_help(
@@ -222,17 +224,17 @@ fn triggers(top: &Fields<'_>, sink: &Sink) -> Vec<Trigger> {
     };
     let mut triggers = Vec::new();
     if let Some(branches) = patterns("push", "branches", "a push") {
-        triggers.push(Trigger::Push { branches });
+        triggers.push(Event::Push { branches });
     }
     if let Some(patterns) = patterns("tag", "patterns", "a tag") {
-        triggers.push(Trigger::Tag { patterns });
+        triggers.push(Event::Tag { patterns });
     }
     if on
         .get("manual")
         .and_then(|n| fields::flag(n, "manual", sink))
         == Some(true)
     {
-        triggers.push(Trigger::Manual);
+        triggers.push(Event::Manual { environment: None });
     }
     let tried = ["push", "tag"].iter().any(|kind| on.get(kind).is_some());
     if triggers.is_empty() && !tried {
@@ -290,9 +292,13 @@ fn artifact(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Artifact> 
         return None;
     }
     kind.filter(|_| named)?;
-    Some(Artifact::Image {
-        repository: repository.value,
+    Some(Artifact {
+        form: Form::Image {
+            repository: repository.value,
+        },
+        version: Versioning::Commit,
         keep: keep?,
+        from: None,
     })
 }
 
@@ -312,10 +318,19 @@ fn environment(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<NamedEn
     Some((
         name?.value,
         Environment {
-            cluster: cluster?.value,
-            namespace: namespace?.value,
+            description: String::new(),
+            cluster: Some(cluster?.value),
+            namespace: Some(namespace?.value),
+            role: None,
+            url: None,
+            data: None,
+            access: Vec::new(),
             protected: protected?,
             lease: lease?,
+            strategy: Strategy::default(),
+            rollback: Undo::default(),
+            windows: Vec::new(),
+            soak: None,
         },
     ))
 }
@@ -356,5 +371,8 @@ fn notify(top: &Fields<'_>, sink: &Sink) -> Notify {
         }
         Some(channel.value)
     });
-    Notify { slack }
+    Notify {
+        slack,
+        routes: Vec::new(),
+    }
 }

@@ -21,15 +21,15 @@ pub struct ClearSnapshot {
     pub index: usize,
     /// How many stages before it run builds or deploys and so must have passed.
     pub must_have_passed: Vec<usize>,
-    /// The artifact to deploy, by name.
-    pub artifact: String,
+    /// The artifacts to deploy, by name.
+    pub artifacts: Vec<String>,
     /// The approval that guards the deploy and the decisions on it. `None` inside
     /// means that the definition wants one and there is none.
     pub approval: Option<Option<(Request, Vec<Decision>)>>,
     /// Who is who now.
     pub directory: Directory,
-    /// The digest that the registry has for the artifact now.
-    pub in_registry: bool,
+    /// The artifacts that their registry no longer has, by name.
+    pub gone: Vec<String>,
     /// The environment's lock.
     pub lock: Lock,
     /// How long a release may hold it, in seconds.
@@ -46,7 +46,7 @@ pub enum Clearance {
         /// The lock as taken.
         lock: Lock,
         /// What to deploy.
-        artifact: ArtifactEvidence,
+        artifacts: Vec<ArtifactEvidence>,
         /// The evidence digest.
         evidence: Digest,
     },
@@ -85,22 +85,22 @@ pub fn clear(seen: &ClearSnapshot, now: Timestamp) -> Clearance {
         }
     }
     let evidence = evidence_before(&seen.head, &seen.records, seen.index);
-    let artifact = evidence
-        .as_ref()
-        .and_then(|e| e.artifact(&seen.artifact).cloned());
-    match &artifact {
-        None => reasons.push((
-            ErrorName::GateDenied,
-            format!("no stage has produced artifact {:?}", seen.artifact),
-        )),
-        Some(known) if !seen.in_registry => reasons.push((
-            ErrorName::GateDenied,
-            format!(
-                "the registry no longer has {} of artifact {:?}",
-                known.digest, seen.artifact
-            ),
-        )),
-        Some(_) => {}
+    let mut artifacts = Vec::new();
+    for name in &seen.artifacts {
+        match evidence.as_ref().and_then(|e| e.artifact(name)) {
+            None => reasons.push((
+                ErrorName::GateDenied,
+                format!("no stage has produced artifact {name:?}"),
+            )),
+            Some(known) if seen.gone.contains(name) => reasons.push((
+                ErrorName::GateDenied,
+                format!(
+                    "the registry no longer has {} of artifact {name:?}",
+                    known.digest
+                ),
+            )),
+            Some(known) => artifacts.push(known.clone()),
+        }
     }
     if let Some(guard) = &seen.approval {
         reasons.extend(approval_reasons(seen, guard.as_ref()));
@@ -117,14 +117,10 @@ pub fn clear(seen: &ClearSnapshot, now: Timestamp) -> Clearance {
         .as_ref()
         .is_none_or(|first| first == &seen.head.release);
     let free_for_me = seen.lock.is_held_by(&seen.head.release) || queue_is_mine;
-    match (
-        seen.lock.taken(&seen.head.release, now, seen.lease),
-        artifact,
-        digest,
-    ) {
-        (Some(lock), Some(artifact), Some(evidence)) if free_for_me => Clearance::Clear {
+    match (seen.lock.taken(&seen.head.release, now, seen.lease), digest) {
+        (Some(lock), Some(evidence)) if free_for_me => Clearance::Clear {
             lock,
-            artifact,
+            artifacts,
             evidence,
         },
         _ => Clearance::Wait {

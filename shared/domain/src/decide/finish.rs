@@ -1,5 +1,6 @@
 //! How a release ends.
 
+use crate::pipeline::Effect;
 use crate::release::{Failure, StageRecord, StageStatus, Status, last_attempts};
 
 /// How a release ends, and why.
@@ -12,19 +13,15 @@ pub struct Ending {
 }
 
 /// Decides the terminal state: `succeeded` without a failure; otherwise
-/// `failed-dirty` when a deploy was begun and is not known to have succeeded,
-/// because then nobody knows what its environment runs; otherwise
-/// `failed-clean`.
+/// `failed-dirty` when an environment was changed, the change is not known to be
+/// whole, and it was not undone either, because then nobody knows what the
+/// environment runs; otherwise `failed-clean`.
 ///
 /// `known` is the release's own record of a failed stage; it is more exact than
 /// what the state machine caught, which can be a bare `States.Timeout`.
 pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
     let last = last_attempts(records);
-    let unknown_environment = last.iter().find(|r| {
-        r.deploys
-            && matches!(r.status, StageStatus::Running | StageStatus::Failed)
-            && r.build_may_have_run()
-    });
+    let unknown_environment = half_changed(&last);
     let Some(caught) = caught else {
         return match unknown_environment {
             None => Ending {
@@ -68,6 +65,30 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
         status,
         failure: Some(failure),
     }
+}
+
+/// The record of a change that left its environment between two versions: it is
+/// not known to have succeeded, or it was one part and the others never came.
+fn half_changed<'a>(last: &[&'a StageRecord]) -> Option<&'a StageRecord> {
+    last.iter().copied().find(|change| {
+        let same_place = |other: &&&StageRecord| {
+            other.environment == change.environment && other.status == StageStatus::Passed
+        };
+        let undone = last
+            .iter()
+            .filter(same_place)
+            .any(|other| other.effect == Some(Effect::Undo));
+        let whole = last
+            .iter()
+            .filter(same_place)
+            .any(|other| other.effect == Some(Effect::Complete));
+        let in_doubt = matches!(change.status, StageStatus::Running | StageStatus::Failed)
+            && change.build_may_have_run();
+        let in_part = change.effect == Some(Effect::Partial)
+            && change.status == StageStatus::Passed
+            && !whole;
+        change.deploys && (in_doubt || in_part) && !undone
+    })
 }
 
 impl StageRecord {

@@ -1,0 +1,247 @@
+//! A pipeline's definition as the rest of Gatewright knows it: already checked,
+//! every default filled in, every short form written out. The YAML that people
+//! write is read by `gatewright-compiler`, which is the only place that builds
+//! these.
+//!
+//! *Written out* means: a matrix is one [`Stage`] a leg, a canary one stage a
+//! shift and one a pause, an automatic rollback a stage of its own; [`Group`]s
+//! say which of them run side by side. So everything that runs a release knows
+//! one kind of thing, a stage with a position, and only the compiler knows how
+//! stages are arranged.
+//!
+//! A definition's *version* is the SHA-256 of its canonical JSON. Running
+//! releases carry the version they started with and never see another.
+
+mod artifact;
+mod environment;
+mod report;
+mod rollback;
+mod route;
+mod stage;
+
+pub use artifact::{Artifact, Form, From, Versioning};
+pub use environment::{Environment, Strategy, StrategyKind, Undo, Watch, Window};
+pub use report::{Event as NotifyEvent, Feature, Notify, NotifyRoute, Target, Unenforced};
+pub use route::{Event, Trigger};
+pub use stage::{
+    Approval, Build, Deploy, Effect, Group, GroupKind, Pause, Quorum, Report, ReportFormat,
+    Service, Stage, Step, Variable, Work,
+};
+
+use crate::canonical::Digest;
+use crate::evidence::Severity;
+use crate::ids::{EnvironmentName, PipelineId, StageName};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// A duration in whole seconds, at most a year (the longest a Standard
+/// execution may live, AWS Step Functions quotas).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seconds(pub u32);
+
+impl Seconds {
+    /// One year, in seconds.
+    pub const YEAR: Self = Self(31_536_000);
+
+    /// As `i64`, for arithmetic on timestamps.
+    pub fn get(self) -> i64 {
+        i64::from(self.0)
+    }
+}
+
+/// What a machine is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// To release.
+    #[default]
+    Release,
+    /// To bring an environment back to what ran before.
+    Rollback,
+}
+
+impl Purpose {
+    fn is_release(&self) -> bool {
+        matches!(self, Self::Release)
+    }
+}
+
+/// What one pipeline does, complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// The version of the definition language: 1.
+    pub language: u32,
+    /// The pipeline's id.
+    pub id: PipelineId,
+    /// What its machine is for.
+    #[serde(default, skip_serializing_if = "Purpose::is_release")]
+    pub purpose: Purpose,
+    /// Its name for people.
+    pub name: String,
+    /// What it releases, in a sentence.
+    pub description: String,
+    /// The AWS region that it builds and deploys in.
+    pub region: String,
+    /// Where the source comes from.
+    pub source: Source,
+    /// What starts it, and which stages each trigger runs.
+    pub triggers: Vec<Trigger>,
+    /// What it produces, by name.
+    pub artifacts: IndexMap<String, Artifact>,
+    /// Where it deploys to, by name, in the order of promotion.
+    pub environments: IndexMap<EnvironmentName, Environment>,
+    /// Its stages, in order; those that undo a failed deploy come last.
+    pub stages: Vec<Stage>,
+    /// Which of its stages run side by side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+    /// The pipelines that its successful releases start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub downstream: Vec<PipelineId>,
+    /// Where people hear about it.
+    pub notify: Notify,
+    /// What its delivery metrics should be, by metric.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub targets: IndexMap<String, Target>,
+    /// The features that it relies on although nothing enforces them yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepts: Vec<Feature>,
+    /// How long a whole release may take.
+    pub budget: Seconds,
+}
+
+impl Definition {
+    /// The version: SHA-256 of the canonical form.
+    ///
+    /// # Errors
+    /// Never for a definition that was read from a file; the signature is
+    /// serde's.
+    pub fn version(&self) -> Result<Digest, serde_json::Error> {
+        Digest::of(self)
+    }
+
+    /// The stage of that name and its position.
+    pub fn stage(&self, name: &StageName) -> Option<(usize, &Stage)> {
+        self.stages
+            .iter()
+            .enumerate()
+            .find(|(_, stage)| &stage.name == name)
+    }
+
+    /// The trigger of that name.
+    pub fn trigger(&self, name: &str) -> Option<&Trigger> {
+        self.triggers.iter().find(|trigger| trigger.name == name)
+    }
+
+    /// The stages that a release on this route runs when nothing fails, in
+    /// order, with their positions. Without a route, all of them.
+    pub fn path<'a, 'r>(
+        &'a self,
+        route: Option<&'r Trigger>,
+    ) -> impl DoubleEndedIterator<Item = (usize, &'a Stage)> + use<'a, 'r> {
+        self.stages.iter().enumerate().filter(move |(_, stage)| {
+            !stage.undoes() && route.is_none_or(|route| route.runs(&stage.name))
+        })
+    }
+
+    /// The position of the last stage on the route that works in `environment`:
+    /// when it is over, the environment's lock is handed on.
+    pub fn last_stage_in(
+        &self,
+        route: Option<&Trigger>,
+        environment: &EnvironmentName,
+    ) -> Option<usize> {
+        self.path(route)
+            .rev()
+            .find(|(_, stage)| stage.is_recorded() && stage.works_in() == Some(environment))
+            .map(|(index, _)| index)
+    }
+
+    /// The approval that guards the stage at `index`: the nearest approval stage
+    /// before it on the route for the same environment.
+    pub fn approval_before(
+        &self,
+        route: Option<&Trigger>,
+        index: usize,
+    ) -> Option<(usize, &Approval)> {
+        let environment = self.stages.get(index)?.environment.as_ref()?;
+        self.path(route)
+            .filter(|(at, _)| *at < index)
+            .rev()
+            .find_map(|(at, stage)| match &stage.work {
+                Work::Approval(approval) if stage.environment.as_ref() == Some(environment) => {
+                    Some((at, approval))
+                }
+                Work::Approval(_) | Work::Build(_) | Work::Deploy(_) | Work::Pause(_) => None,
+            })
+    }
+
+    /// What it says and nothing enforces yet, each with its place.
+    pub fn unenforced(&self) -> Vec<Unenforced> {
+        let mut found = Vec::new();
+        let mut put = |feature, place: &str, protected| {
+            found.push(Unenforced {
+                feature,
+                place: place.to_owned(),
+                protected,
+            });
+        };
+        for (name, environment) in &self.environments {
+            let said = [
+                (Feature::Watch, !environment.strategy.watch.is_empty()),
+                (Feature::Window, !environment.windows.is_empty()),
+                (Feature::Soak, environment.soak.is_some()),
+            ];
+            for (feature, _) in said.into_iter().filter(|(_, said)| *said) {
+                put(feature, name.as_str(), environment.protected);
+            }
+        }
+        for stage in &self.stages {
+            for but in stage.gates.iter().filter_map(|gate| gate.leniency()) {
+                let said = [
+                    (Feature::OnlyNew, but.known),
+                    (Feature::Waiver, but.waiver),
+                    (Feature::SignOff, but.sign_off.is_some()),
+                ];
+                for (feature, _) in said.into_iter().filter(|(_, said)| *said) {
+                    put(feature, stage.name.as_str(), false);
+                }
+            }
+        }
+        if !self.notify.routes.is_empty() {
+            put(Feature::NotifyRoutes, self.id.as_str(), false);
+        }
+        if !self.targets.is_empty() {
+            put(Feature::Targets, self.id.as_str(), false);
+        }
+        found
+    }
+
+    /// The group that a stage belongs to.
+    pub fn group_of(&self, stage: &StageName) -> Option<&Group> {
+        self.groups
+            .iter()
+            .find(|group| group.stages.contains(stage))
+    }
+}
+
+/// Where the source comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The repository's URL.
+    pub repository: String,
+    /// The folder inside it that this pipeline releases; `.` for all of it.
+    pub path: String,
+}
+
+/// The severities from CRITICAL down to `least`, as a gate forbids them.
+pub fn severities_from(least: Severity) -> Vec<Severity> {
+    Severity::ORDER
+        .iter()
+        .copied()
+        .take_while(|s| *s >= least)
+        .collect()
+}

@@ -1,0 +1,113 @@
+//! Going back by hand: a pipeline of its own, made from the first.
+
+use super::{
+    Approval, Build, Definition, Deploy, Effect, Environment, Event, Purpose, Seconds, Stage,
+    Trigger, Work,
+};
+use crate::ids::{EnvironmentName, StageName};
+
+/// How long people have to agree to a rollback: somebody waits for it.
+const EXPIRES: Seconds = Seconds(3_600);
+const REMIND: Seconds = Seconds(600);
+
+impl Deploy {
+    /// The build that brings back what ran before: the environment's own
+    /// commands for it, otherwise the deploy's.
+    pub fn undone_by(&self, environment: &Environment) -> Build {
+        let mut build = self.build.clone();
+        if !environment.rollback.steps.is_empty() {
+            build.steps.clone_from(&environment.rollback.steps);
+        }
+        build.exports.clear();
+        build.reports.clear();
+        build
+    }
+}
+
+impl Definition {
+    /// The definition of this pipeline's rollbacks: for each environment a route
+    /// that asks the reduced quorum where there is one, deploys what ran before
+    /// and tests it. `None` when the pipeline deploys nowhere.
+    pub fn rollback(&self) -> Option<Self> {
+        let mut stages = Vec::new();
+        let mut triggers = Vec::new();
+        for (name, environment) in &self.environments {
+            let Some(way_back) = self.way_back(name, environment) else {
+                continue;
+            };
+            triggers.push(Trigger {
+                name: format!("rollback of {name}"),
+                event: Event::Rollback {
+                    environment: name.clone(),
+                },
+                stages: way_back.iter().map(|stage| stage.name.clone()).collect(),
+                budget: None,
+            });
+            stages.extend(way_back);
+        }
+        (!stages.is_empty()).then(|| Self {
+            purpose: Purpose::Rollback,
+            description: format!("Brings an environment of {} back.", self.name),
+            triggers,
+            stages,
+            groups: Vec::new(),
+            downstream: Vec::new(),
+            ..self.clone()
+        })
+    }
+
+    /// The stages that bring `name` back, in order.
+    fn way_back(&self, name: &EnvironmentName, environment: &Environment) -> Option<Vec<Stage>> {
+        let (index, stage, deploy) = self.stages.iter().enumerate().rev().find_map(|(at, s)| {
+            let here = s.environment.as_ref() == Some(name) && s.is_cleared();
+            Some((at, s, s.deploy().filter(|_| here)?))
+        })?;
+        let named = |suffix: &str| {
+            StageName::try_from(format!("Roll back {name}{suffix}"))
+                .unwrap_or_else(|_| stage.name.clone())
+        };
+        let made = |suffix: &str, description: String, work: Work| Stage {
+            name: named(suffix),
+            description,
+            of: None,
+            environment: Some(name.clone()),
+            work,
+            gates: stage.gates.clone(),
+            on_failure: None,
+        };
+        let mut way = Vec::new();
+        if !environment.rollback.quorum.is_empty() {
+            let work = Work::Approval(Approval {
+                quorum: environment.rollback.quorum.clone(),
+                checklist: Vec::new(),
+                expires: EXPIRES,
+                remind: REMIND,
+            });
+            let mut asks = made(": approval", format!("May {name} be brought back?"), work);
+            asks.gates.clear();
+            way.push(asks);
+        }
+        let work = Work::Deploy(Deploy {
+            artifacts: deploy.artifacts.clone(),
+            effect: Effect::Undo,
+            build: deploy.undone_by(environment),
+        });
+        way.push(made(
+            "",
+            format!("Brings {name} back to what ran before."),
+            work,
+        ));
+        let smoke = self.stages[index..]
+            .iter()
+            .find(|s| s.of.as_ref() == Some(&stage.name) && matches!(s.work, Work::Build(_)));
+        if let Some(smoke) = smoke {
+            way.push(Stage {
+                name: named(": smoke test"),
+                of: Some(named("")),
+                on_failure: None,
+                ..smoke.clone()
+            });
+        }
+        Some(way)
+    }
+}
