@@ -187,7 +187,7 @@ fn cells_of_deployment(deployment: &Deployment) -> Vec<String> {
         utc(deployment.at),
         line(&deployment.title),
         deployment.commit.short().to_owned(),
-        deployment.artifact.digest.short().to_owned(),
+        deployment.digest().short().to_owned(),
         deployment.fencing.to_string(),
     ]
 }

@@ -149,15 +149,12 @@ fn input(args: &Args, definition: &Definition) -> Result<TriggerInput, Failed> {
     } else {
         asked
     };
+    let reference = reference.unwrap_or_else(|| "refs/heads/main".to_owned());
     Ok(TriggerInput {
-        pipeline: definition.id.clone(),
-        reference: reference.unwrap_or_else(|| "refs/heads/main".to_owned()),
-        commit,
         cause: args.manual.then_some(Cause::Manual),
         author: args.author.clone(),
         requester,
-        message: None,
-        codepipeline: None,
+        ..TriggerInput::new(definition.id.clone(), reference, commit)
     })
 }
 
@@ -175,10 +172,11 @@ pub fn plan(
     let version = definition
         .version()
         .map_err(|error| wrong(error.to_string()))?;
-    let (cause, refused) = match admit(definition, input) {
-        Admission::Admitted { cause } => (Some(cause), None),
-        Admission::Refused { error, why } => (None, Some(Refused { error, why })),
+    let (cause, route, refused) = match admit(definition, input) {
+        Admission::Admitted { cause, route } => (Some(cause), Some(route), None),
+        Admission::Refused { error, why } => (None, None, Some(Refused { error, why })),
     };
+    let route = route.as_deref().and_then(|name| definition.trigger(name));
     let excluded: Vec<&str> = [&input.requester, &input.author]
         .into_iter()
         .filter_map(|who| who.as_deref())
@@ -198,7 +196,7 @@ pub fn plan(
         admitted: refused.is_none(),
         cause,
         refused,
-        stages: definition.stages.iter().map(stage).collect(),
+        stages: definition.path(route).map(|(_, s)| stage(s)).collect(),
         path: happy_path(&machine),
         transitions,
         usd,
@@ -217,7 +215,13 @@ fn planned(
     let build = stage.build();
     let (kind, artifact, asked, reachable) = match &stage.work {
         Work::Build(_) => ("build", None, Vec::new(), None),
-        Work::Deploy(deploy) => ("deploy", Some(deploy.artifact.clone()), Vec::new(), None),
+        Work::Deploy(deploy) => (
+            "deploy",
+            Some(deploy.artifacts.join(", ")),
+            Vec::new(),
+            None,
+        ),
+        Work::Pause(_) => ("pause", None, Vec::new(), None),
         Work::Approval(approval) => {
             let asked = approval
                 .quorum

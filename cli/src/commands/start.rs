@@ -8,7 +8,7 @@ use crate::error::{Code, Failed};
 use crate::out::Out;
 use crate::style::{COPY, HEAD, paint};
 use crate::watch;
-use gatewright_aws::tasks::StepFunctions;
+use gatewright_aws::tasks::{Executions, StepFunctions};
 use gatewright_domain::ReleaseId;
 use gatewright_domain::trigger::{Cause, TriggerInput};
 use rand::Rng;
@@ -82,10 +82,9 @@ fn input(args: &Start, out: &Out) -> Result<TriggerInput, Failed> {
         asked
     };
     let wrong = |error: &dyn std::fmt::Display| Failed::usage(error.to_string());
+    let pipeline = args.pipeline.parse().map_err(|error| wrong(&error))?;
+    let commit = commit.parse().map_err(|error| wrong(&error))?;
     Ok(TriggerInput {
-        pipeline: args.pipeline.parse().map_err(|error| wrong(&error))?,
-        reference,
-        commit: commit.parse().map_err(|error| wrong(&error))?,
         cause: args.manual.then_some(Cause::Manual),
         author: args
             .author
@@ -96,7 +95,7 @@ fn input(args: &Start, out: &Out) -> Result<TriggerInput, Failed> {
             .message
             .clone()
             .or_else(|| known.and_then(|git| git.message.clone())),
-        codepipeline: None,
+        ..TriggerInput::new(pipeline, reference, commit)
     })
 }
 

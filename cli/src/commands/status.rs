@@ -202,7 +202,7 @@ fn of_place(place: &Place, summary: &Summary, now: Timestamp) -> String {
         Some(current) => format!(
             "runs {} ({}) for {}",
             line(&current.title),
-            current.artifact.digest.short(),
+            current.digest().short(),
             since(now, current.at)
         ),
     }];

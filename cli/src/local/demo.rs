@@ -11,7 +11,7 @@ use crate::out::Out;
 use crate::story::Story;
 use crate::style::{COPY, HEAD, SOFT, paint};
 use crate::watch::Screen;
-use gatewright_aws::tasks::StepFunctions;
+use gatewright_aws::tasks::{Executions, StepFunctions};
 use gatewright_aws::{Clock, SystemClock};
 use gatewright_domain::approval::Choice;
 use gatewright_domain::trigger::{CodePipelineOrigin, TriggerInput};
@@ -138,18 +138,16 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
 /// A push to main, as CodePipeline's Step Functions action sends it.
 fn trigger(commit: &str, execution: &str) -> Result<TriggerInput, Failed> {
     let wrong = |error: &dyn std::fmt::Display| Failed::refused(error.to_string());
+    let pipeline = PIPELINE.parse().map_err(|error| wrong(&error))?;
+    let commit = commit.parse().map_err(|error| wrong(&error))?;
     Ok(TriggerInput {
-        pipeline: PIPELINE.parse().map_err(|error| wrong(&error))?,
-        reference: "refs/heads/main".to_owned(),
-        commit: commit.parse().map_err(|error| wrong(&error))?,
-        cause: None,
         author: Some("sam@example.com".to_owned()),
-        requester: None,
         message: Some("Refuse positions from the future".to_owned()),
         codepipeline: Some(CodePipelineOrigin {
             pipeline: "gps-ingestion-service".to_owned(),
             execution: execution.to_owned(),
         }),
+        ..TriggerInput::new(pipeline, "refs/heads/main".to_owned(), commit)
     })
 }
 

@@ -4,10 +4,13 @@
 //! A refused trigger leaves no release: the error goes to `Finish`, which
 //! records the refusal.
 
+mod given;
+
 use gatewright_aws::Clock;
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::decide::{Admission, admit};
+use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::release::{Head, Status};
 use gatewright_domain::trigger::TriggerInput;
@@ -53,18 +56,32 @@ pub async fn handle<T: Table, C: Clock>(
     };
     match admit(&definition, &trigger) {
         Admission::Refused { error, why } => Err(Failure::new(error, why)),
-        Admission::Admitted { .. } => {
-            until_settled(|| begin(store, clock.now(), &input, &trigger)).await
+        Admission::Admitted { route, .. } => {
+            let (trigger, given) = given::given(store, &definition, trigger).await?;
+            let admitted = Admitted {
+                trigger,
+                given,
+                route,
+            };
+            until_settled(|| begin(store, clock.now(), &input, &admitted)).await
         }
     }
+}
+
+/// A trigger that may begin a release, with what the release begins with.
+struct Admitted {
+    trigger: TriggerInput,
+    given: Vec<ArtifactEvidence>,
+    route: String,
 }
 
 async fn begin<T: Table>(
     store: &Store<T>,
     now: Timestamp,
     input: &Input,
-    trigger: &TriggerInput,
+    admitted: &Admitted,
 ) -> Result<Value, Failure> {
+    let trigger = &admitted.trigger;
     let digest = Digest::of(&input.input)?;
     if let Some(known) = store.head(&input.release).await? {
         return again(&known.value, input, &digest);
@@ -75,6 +92,8 @@ async fn begin<T: Table>(
         version: input.version.clone(),
         number: None,
         trigger: Some(trigger.clone()),
+        route: Some(admitted.route.clone()),
+        given: admitted.given.clone(),
         input: digest,
         execution: input.execution.clone(),
         started_at: input.started_at,
@@ -85,15 +104,16 @@ async fn begin<T: Table>(
         last_seq: 0,
         last_hash: None,
     };
-    let admitted = |number| Fact::ReleaseAdmitted {
+    let fact = |number| Fact::ReleaseAdmitted {
         number,
         version: input.version.clone(),
         commit: trigger.commit.clone(),
         reference: trigger.reference.clone(),
+        route: Some(admitted.route.clone()),
         requester: trigger.requester.clone(),
         author: trigger.author.clone(),
     };
-    Ok(reply(&store.begin(head, admitted, now).await?))
+    Ok(reply(&store.begin(head, fact, now).await?))
 }
 
 /// A start that was made before: the same one goes on, another one is refused.
@@ -118,5 +138,5 @@ fn again(known: &Head, input: &Input, digest: &Digest) -> Result<Value, Failure>
 }
 
 fn reply(head: &Head) -> Value {
-    json!({ "release": head.release, "number": head.number })
+    json!({ "release": head.release, "number": head.number, "route": head.route })
 }

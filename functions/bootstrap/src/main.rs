@@ -47,6 +47,13 @@ async fn run(handler: &str, config: &Config) -> Result<(), Error> {
             })
             .await
         }
+        "start-release" => {
+            let executions = &StepFunctions::new(sdk);
+            serve("start-release", |event| {
+                gatewright_start_release::handle(store, executions, clock, config, event)
+            })
+            .await
+        }
         "start-build" => {
             let builds = &builds();
             serve("start-build", |event| {

@@ -2,13 +2,16 @@
 
 use gatewright_aws::builds::Builds;
 use gatewright_aws::registry::Registry;
-use gatewright_aws::store::{Commit, Store, WaitKey, queue_delete, wait_delete};
-use gatewright_aws::table::{Table, When};
+use gatewright_aws::store::{
+    Commit, Start, Store, WaitKey, queue_delete, start_write, wait_delete,
+};
+use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::approval::State;
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::pipeline::Definition;
-use gatewright_domain::release::{Failure as Why, Head, StageRecord, StageStatus};
-use gatewright_domain::{EnvironmentName, ReleaseId, Timestamp};
+use gatewright_domain::pipeline::{Definition, Purpose};
+use gatewright_domain::release::{Failure as Why, Head, StageRecord, StageStatus, Status};
+use gatewright_domain::trigger::{Cause, UpstreamOrigin};
+use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
 use gatewright_steps::{hand_on, known_definition, release_lock, until_settled};
 use serde_json::Value;
@@ -112,8 +115,32 @@ async fn once<T: Table>(
         }
     }
     let fact = crate::ended(&mut commit.head, &records, caught, now);
+    if commit.head.status == Status::Succeeded {
+        let starts = starts(&definition, &commit.head)?;
+        commit = commit.writes(starts);
+    }
     let head = store.commit(commit.fact(fact), now).await?;
     Ok((Some(head), running, environments))
+}
+
+/// The pipelines that this release starts: none after a pull request, whose
+/// artifacts are nobody's to build on.
+fn starts(definition: &Definition, head: &Head) -> Result<Vec<Write>, Failure> {
+    let cause = head.trigger.as_ref().and_then(|trigger| trigger.cause);
+    if cause == Some(Cause::PullRequest) || definition.purpose == Purpose::Rollback {
+        return Ok(Vec::new());
+    }
+    let start = |pipeline: &PipelineId| Start {
+        pipeline: pipeline.clone(),
+        upstream: UpstreamOrigin {
+            pipeline: head.pipeline.clone(),
+            release: head.release.clone(),
+        },
+    };
+    let downstream = definition.downstream.iter();
+    Ok(downstream
+        .map(|pipeline| start_write(&start(pipeline)))
+        .collect::<Result<_, _>>()?)
 }
 
 /// Everything that the release may still wait for.

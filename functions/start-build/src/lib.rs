@@ -2,22 +2,22 @@
 //! CodeBuild with the stage's steps, after a conditional record says that this
 //! attempt has not been started before.
 
+mod order;
+
 use gatewright_aws::builds::{BuildOrder, BuildSeen, Builds};
 use gatewright_aws::config::Config;
 use gatewright_aws::store::{Commit, Seen, Store, WaitKey, stage_write, wait_write};
 use gatewright_aws::table::{Table, When};
 use gatewright_aws::{Clock, Kind};
-use gatewright_compiler::buildspec::buildspec;
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::pipeline::{Artifact, Build, Stage, Variable, Work};
-use gatewright_domain::release::{StageRecord, StageStatus, evidence_before};
+use gatewright_domain::pipeline::{Build, Stage, Work};
+use gatewright_domain::release::{StageRecord, StageStatus};
 use gatewright_domain::wait::{Answer, Awaited, Wait};
-use gatewright_domain::{Digest, ErrorName, Timestamp, after};
+use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::task::{TaskInput, answer_failure, passed};
 use gatewright_handler::{Failure, parse};
 use gatewright_steps::{BuildKey, Running, fail_build, until_settled};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// How long CodeBuild may queue and provision before a build counts as lost.
 /// A minute of queueing is not unusual; a full queue takes longer.
@@ -126,7 +126,7 @@ async fn record<T: Table>(
     if record.build.is_some() {
         return Ok(None);
     }
-    let order = order(store, &running, index, stage, build, &record, config).await?;
+    let order = order::order(store, &running, stage, build, &record, config, now).await?;
     Ok(Some((record, order)))
 }
 
@@ -197,6 +197,7 @@ fn new_record(
         attempt,
         environment: stage.environment.clone(),
         deploys: matches!(stage.work, Work::Deploy(_)),
+        effect: stage.deploy().map(|deploy| deploy.effect),
         status: StageStatus::Running,
         started_at: now,
         ended_at: None,
@@ -229,92 +230,6 @@ async fn lock_held<T: Table>(
             Err(Failure::new(ErrorName::LockLost, why))
         }
     }
-}
-
-async fn order<T: Table>(
-    store: &Store<T>,
-    running: &Running,
-    index: usize,
-    stage: &Stage,
-    build: &Build,
-    record: &StageRecord,
-    config: &Config,
-) -> Result<BuildOrder, Failure> {
-    let head = &running.head.value;
-    let trigger = head
-        .trigger
-        .as_ref()
-        .ok_or_else(|| Failure::bug("a release without a trigger"))?;
-    let key = BuildKey {
-        release: head.release.clone(),
-        index,
-        attempt: record.attempt,
-    };
-    let mut env: BTreeMap<String, String> = key.to_env().into();
-    env.insert("GATEWRIGHT_PIPELINE".to_owned(), head.pipeline.to_string());
-    env.insert("COMMIT_SHA".to_owned(), trigger.commit.to_string());
-    env.insert("IMAGE_TAG".to_owned(), trigger.commit.to_string());
-    env.insert("ECR_REGISTRY".to_owned(), config.ecr_registry());
-    if let Some((name, environment)) = stage
-        .environment
-        .as_ref()
-        .and_then(|n| running.definition.environments.get_key_value(n))
-    {
-        env.insert("ENVIRONMENT".to_owned(), name.to_string());
-        env.insert("CLUSTER".to_owned(), environment.cluster.clone());
-        env.insert("NAMESPACE".to_owned(), environment.namespace.clone());
-        env.extend(image(store, running, index, config).await?);
-    }
-    for (name, variable) in &build.env {
-        if let Variable::Plain { value } = variable {
-            env.insert(name.clone(), value.clone());
-        }
-    }
-    let minutes = build.timeout.0.div_ceil(60);
-    Ok(BuildOrder {
-        project: build.project.clone(),
-        // CodeBuild takes at most 64 characters; a digest's hex is exactly that.
-        idempotency: Digest::of(&(&key.release, key.index, key.attempt))?
-            .hex()
-            .to_owned(),
-        repository: running.definition.source.repository.clone(),
-        commit: trigger.commit.to_string(),
-        image: build.image.clone(),
-        compute: build.compute.clone(),
-        timeout_minutes: i32::try_from(minutes).unwrap_or(i32::MAX),
-        buildspec: buildspec(&running.definition, stage).to_string(),
-        env,
-    })
-}
-
-/// The image that the release has pinned, by digest: nothing after packaging is
-/// addressed by tag.
-async fn image<T: Table>(
-    store: &Store<T>,
-    running: &Running,
-    index: usize,
-    config: &Config,
-) -> Result<Vec<(String, String)>, Failure> {
-    let head = &running.head.value;
-    let records = store.stages(&head.release).await?;
-    let evidence = evidence_before(head, &records, index);
-    let pinned = running.definition.artifacts.iter().find_map(
-        |(name, Artifact::Image { repository, .. })| {
-            Some((
-                repository,
-                evidence.as_ref()?.artifact(name)?.digest.clone(),
-            ))
-        },
-    );
-    Ok(pinned.map_or_else(Vec::new, |(repository, digest)| {
-        vec![
-            (
-                "IMAGE".to_owned(),
-                format!("{}/{repository}@{digest}", config.ecr_registry()),
-            ),
-            ("IMAGE_DIGEST".to_owned(), digest.to_string()),
-        ]
-    }))
 }
 
 /// Remembers which build was started. When the record has moved on meanwhile,

@@ -327,8 +327,8 @@ async fn apply(
 /// The repositories that the template has CloudFormation make; images are the
 /// stand-in's, so it must have them too.
 async fn repositories(base: &str, definitions: &[Definition]) -> Result<(), StackError> {
-    for Artifact::Image { repository, .. } in definitions.iter().flat_map(|d| d.artifacts.values())
-    {
+    let artifacts = definitions.iter().flat_map(|d| d.artifacts.values());
+    for repository in artifacts.filter_map(Artifact::repository) {
         let body = json!({ "repositoryName": repository, "imageTagMutability": "IMMUTABLE" });
         let target = "AmazonEC2ContainerRegistry_V20150921.CreateRepository";
         let reply = reqwest::Client::new()

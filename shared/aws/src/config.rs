@@ -1,5 +1,6 @@
 //! Configuration from environment variables, each named when it is missing.
 
+use gatewright_domain::PipelineId;
 use gatewright_domain::text::shortened;
 
 /// Where everything is. A function reads only what its role may use; what it has
@@ -12,6 +13,10 @@ pub struct Config {
     pub account: String,
     /// The AWS region.
     pub region: String,
+    /// The S3 bucket for artifacts that are no images.
+    pub artifacts: Option<String>,
+    /// What stands before the names of state machines.
+    pub machine_prefix: String,
     /// The SNS topic's ARN.
     pub topic: Option<String>,
     /// Where people reach the pages, without a slash at the end.
@@ -73,6 +78,8 @@ impl Config {
             table: required("GATEWRIGHT_TABLE")?,
             account: required("GATEWRIGHT_ACCOUNT")?,
             region: required("AWS_REGION")?,
+            artifacts: set("GATEWRIGHT_ARTIFACTS"),
+            machine_prefix: set("GATEWRIGHT_MACHINE_PREFIX").unwrap_or_default(),
             topic: set("GATEWRIGHT_TOPIC"),
             public_url,
             link_secret: set("GATEWRIGHT_LINK_SECRET"),
@@ -86,6 +93,14 @@ impl Config {
     /// The registry that images are pushed to.
     pub fn ecr_registry(&self) -> String {
         format!("{}.dkr.ecr.{}.amazonaws.com", self.account, self.region)
+    }
+
+    /// The ARN of a pipeline's state machine.
+    pub fn machine(&self, pipeline: &PipelineId) -> String {
+        format!(
+            "arn:aws:states:{}:{}:stateMachine:{}{pipeline}",
+            self.region, self.account, self.machine_prefix
+        )
     }
 
     /// An optional part that is needed now.

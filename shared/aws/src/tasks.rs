@@ -21,6 +21,16 @@ pub trait Executions: Send + Sync {
         &self,
         execution: &str,
     ) -> impl Future<Output = Result<Option<bool>, ServiceError>> + Send;
+
+    /// Starts an execution; gives its ARN. The same name with the same input
+    /// while it runs is the same execution; any other use of the name is a
+    /// conflict.
+    fn start(
+        &self,
+        machine: &str,
+        name: &str,
+        input: &str,
+    ) -> impl Future<Output = Result<String, ServiceError>> + Send;
 }
 
 /// Step Functions through the SDK.
@@ -35,29 +45,6 @@ impl StepFunctions {
         Self {
             client: Client::new(config),
         }
-    }
-
-    /// Starts an execution; gives its ARN. The same name with the same input
-    /// while it runs is the same execution.
-    ///
-    /// # Errors
-    /// `ExecutionAlreadyExists` (a conflict) when the name was used for something else.
-    pub async fn start(
-        &self,
-        machine: &str,
-        name: &str,
-        input: &str,
-    ) -> Result<String, ServiceError> {
-        let sent = self
-            .client
-            .start_execution()
-            .state_machine_arn(machine)
-            .name(name)
-            .input(input)
-            .send()
-            .await;
-        sent.map(|reply| reply.execution_arn)
-            .map_err(|e| classify("states:StartExecution", &e))
     }
 }
 
@@ -101,6 +88,19 @@ impl Tasks for StepFunctions {
 }
 
 impl Executions for StepFunctions {
+    async fn start(&self, machine: &str, name: &str, input: &str) -> Result<String, ServiceError> {
+        let sent = self
+            .client
+            .start_execution()
+            .state_machine_arn(machine)
+            .name(name)
+            .input(input)
+            .send()
+            .await;
+        sent.map(|reply| reply.execution_arn)
+            .map_err(|e| classify("states:StartExecution", &e))
+    }
+
     async fn is_running(&self, execution: &str) -> Result<Option<bool>, ServiceError> {
         let sent = self
             .client

@@ -5,7 +5,7 @@ use crate::Timestamp;
 use crate::approval::{Choice, Via};
 use crate::canonical::Digest;
 use crate::gate::Judged;
-use crate::ids::{CommitSha, EnvironmentName, PersonId, ReleaseId, StageName};
+use crate::ids::{CommitSha, EnvironmentName, PersonId, PipelineId, ReleaseId, StageName};
 use crate::pipeline::Quorum;
 use crate::release::{Failure, Status};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub enum Fact {
         commit: CommitSha,
         /// The ref.
         reference: String,
+        /// The trigger whose route it takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<String>,
         /// Who asked for it, if anybody did.
         requester: Option<String>,
         /// Who authored the commit, if known.
@@ -169,6 +172,15 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// Another pipeline was started with what this release built, or could not be.
+    DownstreamStarted {
+        /// The other pipeline.
+        pipeline: PipelineId,
+        /// Its release, when one was started.
+        release: Option<ReleaseId>,
+        /// Why none was started.
+        problem: Option<String>,
+    },
     /// The release ended.
     ReleaseEnded {
         /// How.
@@ -199,6 +211,7 @@ impl Fact {
             | Self::LockAwaited { .. }
             | Self::EnvironmentChanged { .. }
             | Self::LockReleased { .. }
+            | Self::DownstreamStarted { .. }
             | Self::ReleaseEnded { .. } => None,
         }
     }

@@ -10,6 +10,7 @@ pub mod canonical;
 pub mod decide;
 pub mod error_name;
 pub mod evidence;
+pub mod exported;
 pub mod gate;
 pub mod ids;
 pub mod ledger;

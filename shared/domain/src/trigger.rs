@@ -58,6 +58,14 @@ pub struct TriggerInput {
 }
 
 impl TriggerInput {
+    /// Whether its commit is from now on the last one of its branch: a push, or a
+    /// person's request. Pull requests, schedules and other pipelines bring
+    /// nothing new.
+    pub fn moves_its_branch(&self) -> bool {
+        let branch = matches!(Ref::parse(&self.reference), Some(Ref::Branch(_)));
+        branch && matches!(self.cause, None | Some(Cause::Push | Cause::Manual))
+    }
+
     /// A trigger that says no more than it must.
     pub fn new(pipeline: PipelineId, reference: String, commit: CommitSha) -> Self {
         Self {
@@ -181,4 +189,14 @@ impl std::fmt::Display for Ref<'_> {
             Self::Pull(number) => write!(f, "pull request {number}"),
         }
     }
+}
+
+/// The semantic version that a tag such as `refs/tags/v1.2.3` names; `None` for
+/// any other ref, and for a tag that names none.
+pub fn version_of_tag(reference: &str) -> Option<String> {
+    let tag = reference.strip_prefix("refs/tags/")?;
+    let version = tag.strip_prefix('v').unwrap_or(tag);
+    semver::Version::parse(version)
+        .is_ok()
+        .then(|| version.to_owned())
 }

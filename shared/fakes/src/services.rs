@@ -281,12 +281,22 @@ impl Tasks for FakeTasks {
 #[derive(Debug, Default)]
 pub struct FakeExecutions {
     ended: Mutex<Vec<String>>,
+    started: Mutex<BTreeMap<(String, String), String>>,
 }
 
 impl FakeExecutions {
     /// Ends an execution.
     pub fn end(&self, execution: &str) {
         locked(&self.ended).push(execution.to_owned());
+    }
+
+    /// What was started: machine, name and input.
+    pub fn started(&self) -> Vec<(String, String, String)> {
+        let started = locked(&self.started);
+        let of = |((machine, name), input): (&(String, String), &String)| {
+            (machine.clone(), name.clone(), input.clone())
+        };
+        started.iter().map(of).collect()
     }
 }
 
@@ -295,6 +305,20 @@ impl Executions for FakeExecutions {
         Ok(Some(
             !locked(&self.ended).iter().any(|known| known == execution),
         ))
+    }
+
+    async fn start(&self, machine: &str, name: &str, input: &str) -> Result<String, ServiceError> {
+        let arn = format!("{machine}:{name}");
+        let key = (machine.to_owned(), name.to_owned());
+        let known = locked(&self.started).insert(key, input.to_owned());
+        match known {
+            Some(other) if other != input => Err(ServiceError::of(
+                "states:StartExecution",
+                Kind::Conflict,
+                "ExecutionAlreadyExists",
+            )),
+            _ => Ok(arn),
+        }
     }
 }
 

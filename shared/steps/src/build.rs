@@ -1,18 +1,19 @@
 //! A build has ended: what that means for its stage, recorded and answered.
 
+use crate::observe::observe;
+use crate::pass::pass;
 use crate::{Running, hand_on, until_settled};
 use gatewright_aws::builds::{BuildSeen, Builds};
 use gatewright_aws::registry::Registry;
 use gatewright_aws::store::{
-    Commit, Seen, Store, WaitKey, artifact_write, current_write, deployment_write, stage_write,
-    wait_write,
+    Commit, Seen, Store, WaitKey, artifact_write, stage_write, wait_write,
 };
 use gatewright_aws::table::{Table, When};
 use gatewright_domain::decide::{StageVerdict, judge_build};
-use gatewright_domain::evidence::{ArtifactEvidence, BuildEvidence, ReportResult};
+use gatewright_domain::evidence::BuildEvidence;
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::pipeline::{Artifact, Stage, Work};
-use gatewright_domain::release::{Deployment, StageRecord, StageStatus, evidence_before};
+use gatewright_domain::pipeline::Stage;
+use gatewright_domain::release::{StageRecord, StageStatus};
 use gatewright_domain::wait::Answer;
 use gatewright_domain::{Digest, EnvironmentName, ErrorName, ReleaseId, Timestamp, after};
 use gatewright_handler::Failure;
@@ -96,7 +97,7 @@ pub async fn settle_build<T: Table, B: Builds, R: Registry>(
     Ok(settled)
 }
 
-type Freed = Option<(gatewright_domain::PipelineId, EnvironmentName)>;
+pub(crate) type Freed = Option<(gatewright_domain::PipelineId, EnvironmentName)>;
 
 async fn judge<T: Table, B: Builds, R: Registry>(
     store: &Store<T>,
@@ -135,76 +136,6 @@ async fn judge<T: Table, B: Builds, R: Registry>(
     let evidence = observe(builds, registry, &running, stage, seen).await?;
     let verdict = judge_build(stage, &evidence);
     record_verdict(store, &running, stage, record, evidence, verdict, now).await
-}
-
-async fn observe<B: Builds, R: Registry>(
-    builds: &B,
-    registry: &R,
-    running: &Running,
-    stage: &Stage,
-    seen: &BuildSeen,
-) -> Result<BuildEvidence, Failure> {
-    let prefix = format!("{}-", running.definition.id);
-    let reports: BTreeMap<String, ReportResult> = builds
-        .reports(&seen.reports)
-        .await?
-        .into_iter()
-        .map(|(group, result)| {
-            // The group's name is `<project>-<pipeline>-<report>` (CodeBuild adds the project).
-            let name = group
-                .split_once(&prefix)
-                .map_or(group.clone(), |(_, name)| name.to_owned());
-            (name, result)
-        })
-        .collect();
-    let produces = stage.build().and_then(|build| build.produces.as_ref());
-    let artifact = match produces.and_then(|name| running.definition.artifacts.get_key_value(name))
-    {
-        Some((name, Artifact::Image { repository, .. })) => {
-            let tag = running
-                .head
-                .value
-                .trigger
-                .as_ref()
-                .map(|t| t.commit.to_string())
-                .unwrap_or_default();
-            let digest = registry.digest_of(repository, &tag).await?;
-            digest.map(|digest| ArtifactEvidence {
-                name: name.clone(),
-                digest,
-                location: format!("{repository}:{tag}"),
-            })
-        }
-        None => None,
-    };
-    Ok(BuildEvidence {
-        build: seen.id.clone(),
-        status: seen.status,
-        message: seen.message.as_deref().map(|message| told(stage, message)),
-        seconds: seen.seconds,
-        log: seen.log.clone(),
-        reports,
-        artifact,
-    })
-}
-
-/// What CodeBuild says of a failing command, told by the name of its step.
-fn told(stage: &Stage, message: &str) -> String {
-    let failing = stage.build().and_then(|build| {
-        build.steps.iter().find(|step| {
-            let mut lines = step
-                .run
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty());
-            lines.any(|line| message.contains(line))
-        })
-    });
-    match (failing, message.rsplit_once("Reason: ")) {
-        (Some(step), Some((_, reason))) => format!("step “{}” failed: {reason}", step.name),
-        (Some(step), None) => format!("step “{}” failed: {message}", step.name),
-        (None, _) => message.to_owned(),
-    }
 }
 
 async fn record_verdict<T: Table>(
@@ -295,106 +226,5 @@ fn fail(
         stage: record.stage.clone(),
         error: error.to_string(),
         cause,
-    })
-}
-
-/// The stage lets the release through. A deploy becomes what its environment
-/// runs, if the lock is still the release's own; the last stage in an
-/// environment gives the lock back.
-async fn pass<T: Table>(
-    store: &Store<T>,
-    running: &Running,
-    stage: &Stage,
-    record: &mut StageRecord,
-    mut commit: Commit,
-    freed: &mut Freed,
-    now: Timestamp,
-) -> Result<(Commit, Option<String>), Failure> {
-    let head = &running.head.value;
-    if let Some(environment) = stage.works_in() {
-        let (lock, rev) = store.lock(&head.pipeline, environment).await?;
-        let held = lock.is_held_by(&head.release);
-        if let Work::Deploy(deploy) = &stage.work {
-            if !held {
-                return Ok((
-                    commit,
-                    Some(format!("{environment} was deployed to without its lock")),
-                ));
-            }
-            let deployment = deployed(
-                store,
-                running,
-                &deploy.artifact,
-                environment,
-                record.index,
-                lock.fencing,
-                now,
-            )
-            .await?;
-            let previous = store
-                .current(&head.pipeline, environment)
-                .await?
-                .map(|d| d.artifact.digest);
-            commit = commit
-                .write(current_write(&deployment)?)
-                .write(deployment_write(&deployment)?)
-                .fact(Fact::EnvironmentChanged {
-                    environment: environment.clone(),
-                    digest: deployment.artifact.digest.clone(),
-                    previous,
-                });
-        }
-        let last = running.definition.last_stage_in(environment) == Some(record.index);
-        match (lock.released(&head.release), rev) {
-            (Some(free), _) if last => {
-                commit =
-                    commit
-                        .write(Store::<T>::lock_write(&free, rev)?)
-                        .fact(Fact::LockReleased {
-                            environment: environment.clone(),
-                        });
-                *freed = Some((head.pipeline.clone(), environment.clone()));
-            }
-            // The lock must still be as it was when the deploy is recorded.
-            (Some(_), Some(rev)) => commit = commit.write(Store::<T>::lock_check(&lock, rev)),
-            (Some(_) | None, _) => {}
-        }
-    }
-    record.status = StageStatus::Passed;
-    record.ended_at = Some(now);
-    Ok((
-        commit.fact(Fact::StagePassed {
-            stage: stage.name.clone(),
-        }),
-        None,
-    ))
-}
-
-async fn deployed<T: Table>(
-    store: &Store<T>,
-    running: &Running,
-    artifact: &str,
-    environment: &EnvironmentName,
-    index: usize,
-    fencing: u64,
-    now: Timestamp,
-) -> Result<Deployment, Failure> {
-    let head = &running.head.value;
-    let records = store.stages(&head.release).await?;
-    let evidence = evidence_before(head, &records, index)
-        .ok_or_else(|| Failure::bug("a release without a trigger"))?;
-    let artifact = evidence
-        .artifact(artifact)
-        .cloned()
-        .ok_or_else(|| Failure::bug("a deploy without its artifact"))?;
-    Ok(Deployment {
-        pipeline: head.pipeline.clone(),
-        environment: environment.clone(),
-        release: head.release.clone(),
-        title: head.title(),
-        commit: evidence.commit,
-        artifact,
-        at: now,
-        fencing,
     })
 }

@@ -9,8 +9,8 @@ use gatewright_aws::store::{
 use gatewright_aws::table::{Table, When};
 use gatewright_domain::decide::{ClearSnapshot, Clearance, clear};
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::pipeline::{Artifact, Deploy, Stage, Work};
-use gatewright_domain::release::evidence_before;
+use gatewright_domain::pipeline::{Artifact, Deploy, Work};
+use gatewright_domain::release::{StageRecord, digest_of, evidence_before};
 use gatewright_domain::wait::{Answer, Awaited, TaskToken, Wait};
 use gatewright_domain::{EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp, after};
 use gatewright_handler::Failure;
@@ -125,7 +125,7 @@ async fn decide<T: Table, R: Registry>(
     match clearance {
         Clearance::Clear {
             lock,
-            artifact,
+            artifacts,
             evidence,
         } => {
             commit =
@@ -134,7 +134,7 @@ async fn decide<T: Table, R: Registry>(
                     .fact(Fact::DeployCleared {
                         stage: stage.name.clone(),
                         environment: environment.clone(),
-                        digest: artifact.digest,
+                        digest: digest_of(&artifacts),
                         evidence,
                         fencing: lock.fencing,
                     });
@@ -184,18 +184,8 @@ async fn observe<T: Table, R: Registry>(
 ) -> Result<(ClearSnapshot, Option<u64>, Option<QueueEntry>), Failure> {
     let head = &running.head.value;
     let records = store.stages(&head.release).await?;
-    let pinned =
-        evidence_before(head, &records, index).and_then(|e| e.artifact(&deploy.artifact).cloned());
-    let repository = running
-        .definition
-        .artifacts
-        .get(&deploy.artifact)
-        .map(|Artifact::Image { repository, .. }| repository);
-    let in_registry = match (&pinned, repository) {
-        (Some(artifact), Some(repository)) => registry.has(repository, &artifact.digest).await?,
-        (None, _) | (_, None) => false,
-    };
-    let approval = match running.definition.approval_before(index) {
+    let route = running.route();
+    let approval = match running.definition.approval_before(route, index) {
         None => None,
         Some((at, _)) => Some(match store.approval(&head.release, at).await? {
             None => None,
@@ -209,20 +199,19 @@ async fn observe<T: Table, R: Registry>(
     };
     let (lock, lock_rev) = store.lock(&head.pipeline, environment).await?;
     let queue = store.queue(&head.pipeline, environment).await?;
-    let runs_build = |stage: &Stage| stage.build().is_some();
-    let before = running.definition.stages.iter().take(index).enumerate();
+    let before = running.definition.path(route);
     let snapshot = ClearSnapshot {
         head: head.clone(),
+        gone: gone(registry, running, &records, index, deploy).await?,
         records,
         index,
         must_have_passed: before
-            .filter(|(_, s)| runs_build(s))
-            .map(|(i, _)| i)
+            .filter(|(at, stage)| *at < index && stage.build().is_some())
+            .map(|(at, _)| at)
             .collect(),
-        artifact: deploy.artifact.clone(),
+        artifacts: deploy.artifacts.clone(),
         approval,
         directory,
-        in_registry,
         lock,
         lease: running
             .definition
@@ -235,6 +224,29 @@ async fn observe<T: Table, R: Registry>(
         .into_iter()
         .find(|entry| entry.release == head.release && entry.index == index);
     Ok((snapshot, lock_rev, mine))
+}
+
+/// The images to deploy that their registry no longer has. Other artifacts are
+/// fetched by the deploy itself, by their digest, before any of its steps.
+async fn gone<R: Registry>(
+    registry: &R,
+    running: &Running,
+    records: &[StageRecord],
+    index: usize,
+    deploy: &Deploy,
+) -> Result<Vec<String>, Failure> {
+    let evidence = evidence_before(&running.head.value, records, index);
+    let mut gone = Vec::new();
+    for name in &deploy.artifacts {
+        let declared = running.definition.artifacts.get(name);
+        let pinned = evidence.as_ref().and_then(|e| e.artifact(name));
+        if let (Some(repository), Some(pinned)) = (declared.and_then(Artifact::repository), pinned)
+            && !registry.has(repository, &pinned.digest).await?
+        {
+            gone.push(name.clone());
+        }
+    }
+    Ok(gone)
 }
 
 /// Answers the task as part of `commit`: through its wait when it has one.

@@ -7,6 +7,8 @@
 mod build;
 mod clear;
 mod fail;
+mod observe;
+mod pass;
 mod scan;
 
 pub use build::{BuildKey, Settled, settle_build};
@@ -16,10 +18,10 @@ pub use scan::{open_scan, settle_scan};
 
 use gatewright_aws::store::{Seen, Store};
 use gatewright_aws::table::Table;
-use gatewright_domain::pipeline::{Definition, Stage};
-use gatewright_domain::release::Head;
+use gatewright_domain::pipeline::{Definition, Stage, Trigger};
+use gatewright_domain::release::{Deployment, Head};
 use gatewright_domain::text::did_you_mean;
-use gatewright_domain::{ErrorName, ReleaseId, StageName};
+use gatewright_domain::{EnvironmentName, ErrorName, PipelineId, ReleaseId, StageName};
 use gatewright_handler::Failure;
 
 /// A release that may still act, with its definition.
@@ -47,6 +49,12 @@ impl Running {
         Ok(Self { head, definition })
     }
 
+    /// The trigger that started it: its route is the stages that the release
+    /// runs.
+    pub fn route(&self) -> Option<&Trigger> {
+        route_of(&self.head.value, &self.definition)
+    }
+
     /// The stage of that name and its position.
     ///
     /// # Errors
@@ -63,6 +71,31 @@ impl Running {
         })
     }
 }
+
+/// The trigger that started a release, in its definition.
+pub fn route_of<'a>(head: &Head, definition: &'a Definition) -> Option<&'a Trigger> {
+    definition.trigger(head.route.as_deref()?)
+}
+
+/// What ran in an environment before `release` changed it: what the newest
+/// deployment by another release put there.
+///
+/// # Errors
+/// When the table cannot be read.
+pub async fn ran_before<T: Table>(
+    store: &Store<T>,
+    pipeline: &PipelineId,
+    environment: &EnvironmentName,
+    release: &ReleaseId,
+) -> Result<Option<Deployment>, Failure> {
+    let history = store
+        .deployments(pipeline, environment, DEPLOYMENTS_LOOKED_AT)
+        .await?;
+    Ok(history.into_iter().find(|d| &d.release != release))
+}
+
+/// More than one release ever records in one environment.
+const DEPLOYMENTS_LOOKED_AT: u32 = 10;
 
 /// The definition that a release runs.
 ///

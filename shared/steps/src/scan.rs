@@ -43,8 +43,8 @@ pub async fn open_scan<T: Table, R: Registry>(
             stage.name.as_str()
         )));
     };
-    let Some(Artifact::Image { repository, .. }) = running.definition.artifacts.get(&artifact.name)
-    else {
+    let declared = running.definition.artifacts.get(&artifact.name);
+    let Some(repository) = declared.and_then(Artifact::repository) else {
         return Err(Failure::bug("a scan gate on something that is no image"));
     };
     if record.value.status == StageStatus::Passed {
@@ -59,7 +59,7 @@ pub async fn open_scan<T: Table, R: Registry>(
         index,
         stage: input.stage.clone(),
         awaited: Awaited::Scan {
-            repository: repository.clone(),
+            repository: repository.to_owned(),
             digest: artifact.digest,
         },
         token: input.token.clone(),

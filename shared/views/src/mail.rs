@@ -48,6 +48,7 @@ pub fn for_fact(fact: &Fact, head: &Head, definition: &Definition, page_url: &st
         | Fact::LockAwaited { .. }
         | Fact::DeployCleared { .. }
         | Fact::LockReleased { .. }
+        | Fact::DownstreamStarted { .. }
         | Fact::DecisionRecorded { .. }
         | Fact::ApprovalReached { .. } => return None,
     };

@@ -246,6 +246,7 @@ pub fn thread_line(fact: &Fact) -> Option<String> {
         | Fact::DecisionRecorded { .. }
         | Fact::ApprovalReached { .. }
         | Fact::ApprovalClosed { .. }
+        | Fact::DownstreamStarted { .. }
         | Fact::ReleaseEnded { .. } => Some(slack(&words::fact(fact), 2_500)),
     }
 }

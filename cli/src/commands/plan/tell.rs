@@ -44,6 +44,10 @@ impl Plan {
                 let why = match cause {
                     Some(Cause::Push) => format!("a push to {what}"),
                     Some(Cause::Manual) => format!("somebody's request for {what}"),
+                    Some(Cause::PullRequest) => format!("a pull request from {what}"),
+                    Some(Cause::Schedule) => format!("a schedule on {what}"),
+                    Some(Cause::Upstream) => format!("another pipeline's release, on {what}"),
+                    Some(Cause::Rollback) => "a rollback".to_owned(),
                     Some(Cause::Tag) | None => what,
                 };
                 format!("{}: {why}", paint(GOOD, "✓ admitted"))

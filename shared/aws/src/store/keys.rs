@@ -56,6 +56,14 @@ pub(super) fn counter(id: &PipelineId) -> Key {
     Key::new(pipeline(id), "COUNTER")
 }
 
+pub(super) fn last_on(id: &PipelineId, reference: &str) -> Key {
+    Key::new(pipeline(id), format!("REF#{reference}"))
+}
+
+pub(super) fn start(id: &PipelineId, upstream: &ReleaseId) -> Key {
+    Key::new(format!("START#{id}"), upstream.to_string())
+}
+
 pub(super) fn numbered(id: &PipelineId, number: u64) -> Key {
     Key::new(pipeline(id), format!("RELEASE#{number:010}"))
 }

@@ -4,7 +4,9 @@ use super::{Seen, Store, StoreError, body, keys, read};
 use crate::table::{Range, Table, When, Write};
 use gatewright_domain::ledger::{Event, Fact};
 use gatewright_domain::release::{Head, StageRecord};
-use gatewright_domain::{ReleaseId, Timestamp};
+use gatewright_domain::trigger::UpstreamOrigin;
+use gatewright_domain::{CommitSha, PipelineId, ReleaseId, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// A change of a release: what its head says afterwards, what is recorded, and
 /// what else is written with it.
@@ -51,6 +53,29 @@ impl Commit {
         self.writes.extend(writes);
         self
     }
+}
+
+/// A pipeline that is to be started because another one's release succeeded:
+/// written with that release's end, read from the table's stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The pipeline to start.
+    pub pipeline: PipelineId,
+    /// Because of which release.
+    pub upstream: UpstreamOrigin,
+}
+
+/// Asks for a pipeline to be started, once for each release that asks.
+///
+/// # Errors
+/// Never for records of this crate; the signature is serde's.
+pub fn start_write(start: &Start) -> Result<Write, StoreError> {
+    Ok(Write::Put {
+        key: keys::start(&start.pipeline, &start.upstream.release),
+        due: None,
+        body: body(start)?,
+        when: When::Absent,
+    })
 }
 
 impl<T: Table> Store<T> {
@@ -116,7 +141,8 @@ impl<T: Table> Store<T> {
     }
 
     /// Begins a release: takes the pipeline's next number and writes head, first
-    /// event and look-up in one transaction.
+    /// event and look-ups in one transaction. A push or a person's request makes
+    /// its commit the last one of its branch.
     ///
     /// # Errors
     /// A conflict when another release took the number, or the release exists.
@@ -135,7 +161,7 @@ impl<T: Table> Store<T> {
             body,
             when,
         };
-        let writes = vec![
+        let mut writes = vec![
             put(
                 keys::counter(&head.pipeline),
                 body(&number)?,
@@ -147,6 +173,10 @@ impl<T: Table> Store<T> {
                 When::Absent,
             ),
         ];
+        if let Some(trigger) = head.trigger.as_ref().filter(|t| t.moves_its_branch()) {
+            let key = keys::last_on(&head.pipeline, &trigger.reference);
+            writes.push(put(key, body(&trigger.commit)?, When::Any));
+        }
         let commit = Commit {
             rev: None,
             head,
@@ -154,6 +184,21 @@ impl<T: Table> Store<T> {
             writes,
         };
         self.commit(commit, now).await
+    }
+
+    /// The commit of a branch that was last admitted to a release; schedules and
+    /// other pipelines start releases of it.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn last_commit(
+        &self,
+        pipeline: &PipelineId,
+        branch: &str,
+    ) -> Result<Option<CommitSha>, StoreError> {
+        let key = keys::last_on(pipeline, &format!("refs/heads/{branch}"));
+        let item = self.table.get(&key).await?;
+        Ok(item.map(read).transpose()?.map(|seen| seen.value))
     }
 
     /// A release's whole ledger, in order.

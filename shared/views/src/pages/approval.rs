@@ -7,6 +7,7 @@ use crate::asked::Asked;
 use crate::text::{line, listed, relative, safe_url};
 use askama::Template;
 use gatewright_domain::decide::Outcome;
+use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::{Deployment, Head, StageRecord, evidence_before, last_attempts};
 use gatewright_domain::{PersonId, Timestamp};
@@ -151,22 +152,19 @@ pub fn approval(view: &ApprovalView<'_>) -> String {
     })
 }
 
-fn running(
-    view: &ApprovalView<'_>,
-    now: &Deployment,
-    artifacts: &[&gatewright_domain::evidence::ArtifactEvidence],
-) -> Running {
+fn running(view: &ApprovalView<'_>, now: &Deployment, artifacts: &[&ArtifactEvidence]) -> Running {
     let commit = view.head.trigger.as_ref().map(|t| &t.commit);
     let same_commit = commit == Some(&now.commit);
     Running {
         title: now.title.clone(),
         commit: (&now.commit).into(),
-        image: (&now.artifact.digest).into(),
+        image: (&now.digest()).into(),
         since: When::new(now.at),
         same_commit,
-        same_image: artifacts
-            .iter()
-            .any(|a| a.name == now.artifact.name && a.digest == now.artifact.digest),
+        same_image: now.artifacts.iter().all(|runs| {
+            let same = |a: &ArtifactEvidence| a.name == runs.name && a.digest == runs.digest;
+            artifacts.iter().any(|a| same(a))
+        }),
         compare_url: github(Some(view.definition))
             .zip(commit)
             .filter(|_| !same_commit)

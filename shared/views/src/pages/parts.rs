@@ -12,6 +12,7 @@ use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::{Head, StageRecord, StageStatus};
 use gatewright_domain::text::spoken;
 use gatewright_domain::{CommitSha, Digest, Timestamp};
+use std::collections::BTreeMap;
 
 /// How many findings a page names; the counts have all.
 const FINDINGS: usize = 10;
@@ -237,7 +238,9 @@ impl GateLine {
 fn not_judged(seen: &BuildEvidence, gates: &[Judged]) -> Vec<String> {
     let judged = |name: &str| {
         gates.iter().any(|judged| match &judged.gate {
-            Gate::Tests { report } | Gate::Coverage { report, .. } => report == name,
+            Gate::Tests { report }
+            | Gate::Coverage { report, .. }
+            | Gate::Findings { report, .. } => report == name,
             Gate::Steps | Gate::Scan { .. } => false,
         })
     };
@@ -250,19 +253,28 @@ fn not_judged(seen: &BuildEvidence, gates: &[Judged]) -> Vec<String> {
                 t.passed, t.total, t.failed, t.skipped
             ),
             ReportResult::Coverage { lines } => format!("{name}: {lines} of lines covered"),
+            ReportResult::Findings(found) => format!("{name}: {}", counted(&found.counts)),
             ReportResult::Unreadable { why } => format!("{name}: cannot be read, {why}"),
         })
         .collect()
 }
 
+/// So many of each severity, the worst first.
+fn counted(counts: &BTreeMap<Severity, u64>) -> String {
+    let counts: Vec<String> = Severity::ORDER
+        .iter()
+        .filter_map(|severity| counts.get(severity).map(|n| (n, severity)))
+        .filter(|(n, _)| **n > 0)
+        .map(|(n, severity)| format!("{n} {severity}"))
+        .collect();
+    if counts.is_empty() {
+        return "no findings".to_owned();
+    }
+    counts.join(", ")
+}
+
 impl Scan {
     fn of(seen: &ScanEvidence) -> Self {
-        let counts: Vec<String> = Severity::ORDER
-            .iter()
-            .filter_map(|severity| seen.counts.get(severity).map(|n| (n, severity)))
-            .filter(|(n, _)| **n > 0)
-            .map(|(n, severity)| format!("{n} {severity}"))
-            .collect();
         let mut worst: Vec<_> = seen.worst.iter().collect();
         worst.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.id.cmp(&b.id)));
         worst.truncate(FINDINGS);
@@ -271,11 +283,7 @@ impl Scan {
             .values()
             .fold(0u64, |sum, n| sum.saturating_add(*n));
         Self {
-            counts: if counts.is_empty() {
-                "no findings".to_owned()
-            } else {
-                counts.join(", ")
-            },
+            counts: counted(&seen.counts),
             image: (&seen.digest).into(),
             status: seen.status.clone(),
             more: total.saturating_sub(worst.len() as u64),

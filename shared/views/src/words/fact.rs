@@ -19,13 +19,15 @@ pub fn fact(fact: &Fact) -> String {
             version,
             commit,
             reference: full,
+            route,
             requester,
             author,
         } => {
+            let route = clause("route", route.as_deref());
             let asked = clause("requested by", requester.as_deref());
             let wrote = clause("authored by", author.as_deref());
             format!(
-                "Release #{number} began on commit {} of {}{asked}{wrote}, under definition {}",
+                "Release #{number} began on commit {} of {}{route}{asked}{wrote}, under definition {}",
                 commit.short(),
                 reference(full),
                 version.short()
@@ -58,6 +60,17 @@ pub fn fact(fact: &Fact) -> String {
             before(digest, previous.as_ref())
         ),
         Fact::LockReleased { environment } => format!("The lock of {environment} was given back"),
+        Fact::DownstreamStarted {
+            pipeline,
+            release,
+            problem,
+        } => match (release, problem) {
+            (Some(release), _) => format!("It started {pipeline}: release {release}"),
+            (None, why) => format!(
+                "It could not start {pipeline}: {}",
+                short_line(why.as_deref().unwrap_or("no reason was given"), MOST)
+            ),
+        },
         Fact::ReleaseEnded {
             status: how,
             failure,

@@ -1,0 +1,144 @@
+//! What a build left behind: its reports, its artifact by digest, what it
+//! exported.
+
+use crate::Running;
+use gatewright_aws::builds::{BuildSeen, Builds};
+use gatewright_aws::registry::Registry;
+use gatewright_domain::evidence::{ArtifactEvidence, BuildEvidence, ReportResult};
+use gatewright_domain::exported::{self, Stored};
+use gatewright_domain::pipeline::{Artifact, Form, ReportFormat, Stage, Versioning};
+use gatewright_handler::Failure;
+use std::collections::BTreeMap;
+
+/// Reads everything that the stage's gates and the record need.
+pub(crate) async fn observe<B: Builds, R: Registry>(
+    builds: &B,
+    registry: &R,
+    running: &Running,
+    stage: &Stage,
+    seen: &BuildSeen,
+) -> Result<BuildEvidence, Failure> {
+    let exports = stage.build().map(|build| build.exports.as_slice());
+    let exported: BTreeMap<String, String> = seen
+        .exported
+        .iter()
+        .filter(|(name, _)| exports.unwrap_or_default().contains(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    Ok(BuildEvidence {
+        build: seen.id.clone(),
+        status: seen.status,
+        message: seen.message.as_deref().map(|message| told(stage, message)),
+        seconds: seen.seconds,
+        log: seen.log.clone(),
+        reports: reports(builds, running, stage, seen).await?,
+        artifact: artifact(registry, running, stage, seen, &exported).await?,
+        exported,
+    })
+}
+
+/// CodeBuild's own reports, and the findings that the build counted itself.
+async fn reports<B: Builds>(
+    builds: &B,
+    running: &Running,
+    stage: &Stage,
+    seen: &BuildSeen,
+) -> Result<BTreeMap<String, ReportResult>, Failure> {
+    let prefix = format!("{}-", running.definition.id);
+    let mut reports: BTreeMap<String, ReportResult> = builds
+        .reports(&seen.reports)
+        .await?
+        .into_iter()
+        .map(|(group, result)| {
+            // `<project>-<pipeline>-<report>`: CodeBuild adds the project, which
+            // may have the pipeline's id in its name as well.
+            let name = group
+                .rsplit_once(&prefix)
+                .map_or(group.clone(), |(_, name)| name.to_owned());
+            (name, result)
+        })
+        .collect();
+    let declared = stage.build().map(|build| &build.reports);
+    for (name, report) in declared.into_iter().flatten() {
+        if report.format != ReportFormat::Sarif {
+            continue;
+        }
+        if let Some(said) = seen.exported.get(&exported::findings(name)) {
+            let result = serde_json::from_str(said).map_or_else(
+                |error| ReportResult::Unreadable {
+                    why: error.to_string(),
+                },
+                ReportResult::Findings,
+            );
+            reports.insert(name.clone(), result);
+        }
+    }
+    Ok(reports)
+}
+
+/// The artifact that the stage produced: an image as its registry has it under
+/// the commit's tag, anything else as the build stored it.
+async fn artifact<R: Registry>(
+    registry: &R,
+    running: &Running,
+    stage: &Stage,
+    seen: &BuildSeen,
+    exported: &BTreeMap<String, String>,
+) -> Result<Option<ArtifactEvidence>, Failure> {
+    let produces = stage.build().and_then(|build| build.produces.as_ref());
+    let known = produces.and_then(|name| running.definition.artifacts.get_key_value(name));
+    let (Some((name, artifact)), Some(trigger)) = (known, &running.head.value.trigger) else {
+        return Ok(None);
+    };
+    let version = version(artifact, &trigger.reference, exported);
+    let found = match &artifact.form {
+        Form::Image { repository } => {
+            let tag = trigger.commit.to_string();
+            let digest = registry.digest_of(repository, &tag).await?;
+            digest.map(|digest| (digest, format!("{repository}:{tag}")))
+        }
+        Form::Archive { .. } | Form::Plan { .. } | Form::Files { .. } => {
+            Stored::from_exported(&seen.exported).map(|stored| (stored.digest, stored.key))
+        }
+    };
+    Ok(found.map(|(digest, location)| ArtifactEvidence {
+        name: name.clone(),
+        digest,
+        location,
+        version,
+    }))
+}
+
+/// What the artifact is called, when not by its commit.
+fn version(
+    artifact: &Artifact,
+    reference: &str,
+    exported: &BTreeMap<String, String>,
+) -> Option<String> {
+    match artifact.version {
+        Versioning::Commit => None,
+        Versioning::Semver => exported
+            .get("VERSION")
+            .cloned()
+            .or_else(|| gatewright_domain::trigger::version_of_tag(reference)),
+    }
+}
+
+/// What CodeBuild says of a failing command, told by the name of its step.
+fn told(stage: &Stage, message: &str) -> String {
+    let failing = stage.build().and_then(|build| {
+        build.steps.iter().find(|step| {
+            let mut lines = step
+                .run
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty());
+            lines.any(|line| message.contains(line))
+        })
+    });
+    match (failing, message.rsplit_once("Reason: ")) {
+        (Some(step), Some((_, reason))) => format!("step “{}” failed: {reason}", step.name),
+        (Some(step), None) => format!("step “{}” failed: {message}", step.name),
+        (None, _) => message.to_owned(),
+    }
+}
