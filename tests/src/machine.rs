@@ -1,10 +1,12 @@
 //! Walks a compiled machine: enough of the Amazon States Language for what the
-//! compiler emits, with retries, catches and tokens. An expression that it does
-//! not know is a panic, not a guess.
+//! compiler emits, with retries, catches, tokens, and what goes on side by side.
+//! An expression that it does not know is a panic, not a guess.
+
+mod strand;
 
 use crate::World;
-use gatewright_domain::wait::Answer;
 use serde_json::{Map, Value, json};
+use strand::{Strand, Turn};
 
 /// One execution.
 #[derive(Debug)]
@@ -13,11 +15,11 @@ pub struct Run {
     pub name: String,
     /// Its input.
     pub input: Value,
-    /// The states that were entered, in order.
+    /// The states that were entered, in order, without those inside of groups.
     pub path: Vec<String>,
-    variables: Map<String, Value>,
-    state: String,
-    token: Option<String>,
+    /// The states that were entered inside of groups, in order.
+    pub inside: Vec<String>,
+    strands: Vec<Strand>,
     tokens: usize,
     started_at: gatewright_domain::Timestamp,
 }
@@ -25,7 +27,7 @@ pub struct Run {
 /// Where an execution stands after it has gone as far as it can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stand {
-    /// It waits in this state.
+    /// It waits in this state: the first of them where it waits in several.
     Waits(String),
     /// It has ended in this state.
     Ended(String),
@@ -37,19 +39,15 @@ impl Run {
     /// # Panics
     /// When the machine has no first state.
     pub fn start(world: &World, name: &str, input: Value) -> Self {
-        let state = world.machine["StartAt"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no StartAt"))
-            .to_owned();
+        let strand = Strand::new(&world.machine, None, None, Map::new());
         Self {
             name: name.to_owned(),
-            input,
-            path: vec![state.clone()],
-            variables: Map::new(),
-            state,
-            token: None,
+            path: vec![strand.state.clone()],
+            inside: Vec::new(),
+            strands: vec![strand],
             tokens: 0,
             started_at: gatewright_aws::Clock::now(&world.clock),
+            input,
         }
     }
 
@@ -58,78 +56,132 @@ impl Run {
     /// # Panics
     /// When it goes round in circles.
     pub async fn go(&mut self, world: &World) -> Stand {
-        for _ in 0..200 {
-            if let Some(token) = self.token.clone() {
-                // What the stream could not deliver is delivered by the next try.
-                if world.deliver().await.is_err() {
-                    continue;
-                }
-                let answer = world
-                    .tasks
-                    .answers()
-                    .into_iter()
-                    .find(|(known, _)| *known == token);
-                match answer {
-                    None => return Stand::Waits(self.state.clone()),
-                    Some((_, answer)) => self.answered(world, answer),
-                }
-                continue;
+        for _ in 0..500 {
+            let mut moved = false;
+            for at in 0..self.strands.len() {
+                moved |= self.turn(world, at).await;
             }
-            let state = &world.machine["States"][&self.state];
-            match state["Type"].as_str() {
-                Some("Task") => self.task(world, state).await,
-                Some("Choice") => {
-                    let next = self.choose(state);
-                    self.enter(&next);
-                }
-                Some("Succeed" | "Fail") => return Stand::Ended(self.state.clone()),
-                other => panic!("{} is a {other:?}", self.state),
+            let main = &self.strands[0];
+            if main.is_terminal() {
+                return Stand::Ended(main.state.clone());
+            }
+            if !moved {
+                let waits = self.strands.iter().find(|strand| strand.token.is_some());
+                let waits =
+                    waits.unwrap_or_else(|| panic!("{} is stuck: {:?}", self.name, self.path));
+                return Stand::Waits(waits.state.clone());
             }
         }
         panic!("{} goes round in circles: {:?}", self.name, self.path)
     }
 
-    /// The state's time-out comes before an answer.
-    pub fn times_out(&mut self, world: &World) {
-        self.fails(
-            &world.machine["States"][&self.state].clone(),
-            "States.Timeout",
-            "",
-        );
+    /// The time-out of the first state that waits comes before an answer.
+    ///
+    /// # Panics
+    /// When nothing waits.
+    pub fn times_out(&mut self) {
+        let waits = self.strands.iter().position(|s| s.token.is_some());
+        let at = waits.unwrap_or_else(|| panic!("{} waits for nothing", self.name));
+        self.strands[at].token = None;
+        self.strands[at].fails("States.Timeout", "");
+        self.noted(at);
     }
 
-    /// The token that the execution waits with.
+    /// The token that the execution waits with, the first of several.
     pub fn waiting_token(&self) -> Option<&str> {
-        self.token.as_deref()
+        self.strands.iter().find_map(|s| s.token.as_deref())
     }
 
-    fn enter(&mut self, next: &str) {
-        next.clone_into(&mut self.state);
-        self.token = None;
-        self.path.push(next.to_owned());
-    }
-
-    fn answered(&mut self, world: &World, answer: Answer) {
-        let state = world.machine["States"][&self.state].clone();
-        match answer {
-            Answer::Success { output } => self.succeeds(&state, &output),
-            Answer::Failure { error, cause } => match retries(&state, error.as_str()) {
-                Some(_) if self.path.iter().filter(|s| **s == self.state).count() < 4 => {
-                    let again = self.state.clone();
-                    self.enter(&again);
+    /// Does what one strand can do now; whether it did anything.
+    async fn turn(&mut self, world: &World, at: usize) -> bool {
+        match self.strands[at].next_turn() {
+            Turn::Over => false,
+            Turn::Answer(token) => {
+                // What the stream could not deliver is delivered by the next try.
+                if world.deliver().await.is_err() {
+                    return true;
                 }
-                Some(_) | None => self.fails(&state, error.as_str(), &cause),
-            },
+                let answers = world.tasks.answers();
+                let Some((_, answer)) = answers.into_iter().find(|(known, _)| *known == token)
+                else {
+                    return false;
+                };
+                self.strands[at].answered(answer);
+                self.noted(at);
+                true
+            }
+            Turn::Call => {
+                self.call(world, at).await;
+                true
+            }
+            Turn::Pass(seconds) => {
+                world.clock.pass(seconds);
+                self.strands[at].goes_on(&json!({}));
+                self.noted(at);
+                true
+            }
+            Turn::Choose => {
+                self.strands[at].chooses();
+                self.noted(at);
+                true
+            }
+            Turn::Split(children) => {
+                let variables = self.strands[at].variables.clone();
+                for (machine, item) in children {
+                    let child = Strand::new(&machine, Some(at), item, variables.clone());
+                    self.inside.push(child.state.clone());
+                    self.strands.push(child);
+                }
+                self.strands[at].split = true;
+                true
+            }
+            Turn::Join => self.join(at),
         }
     }
 
-    async fn task(&mut self, world: &World, state: &Value) {
+    /// Goes on after a group when all of its strands are over, or when one has
+    /// failed.
+    fn join(&mut self, at: usize) -> bool {
+        let children: Vec<usize> = (0..self.strands.len())
+            .filter(|child| self.strands[*child].parent == Some(at) && !self.strands[*child].gone)
+            .collect();
+        let failed = children
+            .iter()
+            .find_map(|child| match &self.strands[*child].over {
+                Some(Err(failure)) => Some(failure.clone()),
+                Some(Ok(_)) | None => None,
+            });
+        let all = || {
+            children
+                .iter()
+                .all(|child| self.strands[*child].over.is_some())
+        };
+        if failed.is_none() && !all() {
+            return false;
+        }
+        let outputs: Vec<Value> = children
+            .iter()
+            .filter_map(|child| self.strands[*child].over.clone()?.ok())
+            .collect();
+        for child in children {
+            self.strands[child].gone = true;
+            self.strands[child].token = None;
+        }
+        self.strands[at].split = false;
+        match failed {
+            Some((error, cause)) => self.strands[at].fails(&error, &cause),
+            None => self.strands[at].succeeds(&Value::from(outputs)),
+        }
+        self.noted(at);
+        true
+    }
+
+    /// Calls the function of the strand's state.
+    async fn call(&mut self, world: &World, at: usize) {
+        let state = self.strands[at].here().clone();
         let arguments = &state["Arguments"];
-        let function = arguments["FunctionName"]
-            .as_str()
-            .unwrap_or_default()
-            .trim_matches(['$', '{', '}'])
-            .to_owned();
+        let function = arguments["FunctionName"].as_str().unwrap_or_default();
+        let function = function.trim_matches(['$', '{', '}']).to_owned();
         let waits = state["Resource"]
             .as_str()
             .is_some_and(|r| r.ends_with("waitForTaskToken"));
@@ -137,76 +189,46 @@ impl Run {
         loop {
             self.tokens += 1;
             let token = format!("{}-token-{}", self.name, self.tokens);
-            let payload = self.evaluate(&arguments["Payload"], &token);
+            let payload = self.evaluate(at, &arguments["Payload"], &token);
             match world.call(&function, payload).await {
                 Ok(_) if waits => {
-                    self.token = Some(token);
+                    self.strands[at].token = Some(token);
                     return;
                 }
-                Ok(reply) => return self.succeeds(state, &json!({ "Payload": reply })),
+                Ok(reply) => self.strands[at].succeeds(&json!({ "Payload": reply })),
                 Err(failure) => {
                     let name = failure.name.as_str();
-                    if retries(state, name).is_some_and(|most| tries < most) {
+                    if strand::retries(&state, name).is_some_and(|most| tries < most) {
                         tries += 1;
                         continue;
                     }
                     let cause =
                         json!({ "errorType": name, "errorMessage": failure.message }).to_string();
-                    return self.fails(state, name, &cause);
+                    self.strands[at].fails(name, &cause);
                 }
             }
+            self.noted(at);
+            return;
         }
     }
 
-    fn succeeds(&mut self, state: &Value, result: &Value) {
-        for (name, expression) in state["Assign"].as_object().into_iter().flatten() {
-            let value = self.with_result(expression, result);
-            self.variables.insert(name.clone(), value);
+    /// Notes the state that a strand has entered.
+    fn noted(&mut self, at: usize) {
+        let strand = &self.strands[at];
+        if strand.over.is_some() {
+            return;
         }
-        let next = state["Next"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{} has no Next", self.state))
-            .to_owned();
-        self.enter(&next);
-    }
-
-    fn with_result(&self, expression: &Value, result: &Value) -> Value {
-        match expression.as_str().map(inner) {
-            Some(Some("$states.result.Payload")) => result["Payload"].clone(),
-            Some(Some(other)) => panic!("{}: no such expression of a result: {other}", self.state),
-            Some(None) | None => expression.clone(),
+        let entered = strand.state.clone();
+        if strand.parent.is_none() {
+            self.path.push(entered);
+        } else {
+            self.inside.push(entered);
         }
     }
 
-    fn fails(&mut self, state: &Value, error: &str, cause: &str) {
-        let catch = state["Catch"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|catch| {
-                let names = catch["ErrorEquals"].as_array().into_iter().flatten();
-                names
-                    .filter_map(Value::as_str)
-                    .any(|name| name == error || name == "States.ALL")
-            });
-        let Some(catch) = catch else {
-            panic!("{} does not catch {error}", self.state)
-        };
-        for (name, template) in catch["Assign"].as_object().into_iter().flatten() {
-            let value = fill(template, &|expression| match expression {
-                "$states.errorOutput.Error" => json!(error),
-                // With a text before it, or a guard against null around it.
-                known if known.contains("$states.errorOutput.Cause") => json!(cause),
-                other => panic!("no such expression of an error: {other}"),
-            });
-            self.variables.insert(name.clone(), value);
-        }
-        let next = catch["Next"].as_str().unwrap_or_default().to_owned();
-        self.enter(&next);
-    }
-
-    fn evaluate(&self, template: &Value, token: &str) -> Value {
-        fill(template, &|expression| match expression {
+    fn evaluate(&self, at: usize, template: &Value, token: &str) -> Value {
+        let strand = &self.strands[at];
+        strand::fill(template, &|expression| match expression {
             "$states.context.Execution.Name" => json!(self.name),
             "$states.context.Execution.Id" => {
                 json!(format!(
@@ -217,68 +239,16 @@ impl Run {
             "$states.context.Execution.StartTime" => json!(self.started_at),
             "$states.input" | "$states.context.Execution.Input" => self.input.clone(),
             "$states.context.Task.Token" => json!(token),
-            "$failure" => self
+            "$states.context.Map.Item.Value" => strand
+                .item
+                .clone()
+                .unwrap_or_else(|| panic!("{} is in no Map", strand.state)),
+            "$failure" => strand
                 .variables
                 .get("failure")
                 .cloned()
                 .unwrap_or_else(|| panic!("$failure is not assigned")),
-            other => panic!("{}: no such expression: {other}", self.state),
+            other => panic!("{}: no such expression: {other}", strand.state),
         })
-    }
-
-    fn choose(&self, state: &Value) -> String {
-        let status = self
-            .variables
-            .get("ending")
-            .map_or(&Value::Null, |ending| &ending["status"]);
-        let choices = state["Choices"].as_array().into_iter().flatten();
-        let chosen = choices
-            .filter(|choice| {
-                let condition = choice["Condition"]
-                    .as_str()
-                    .and_then(inner)
-                    .unwrap_or_default();
-                let wanted = condition
-                    .rsplit_once('=')
-                    .map(|(_, w)| w.trim().trim_matches(['"', '\'', ' ']));
-                wanted.is_some() && wanted == status.as_str()
-            })
-            .find_map(|choice| choice["Next"].as_str());
-        chosen
-            .or(state["Default"].as_str())
-            .unwrap_or_else(|| panic!("{} has no way out", self.state))
-            .to_owned()
-    }
-}
-
-fn retries(state: &Value, error: &str) -> Option<u64> {
-    state["Retry"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find_map(|retry| {
-            let names = retry["ErrorEquals"].as_array()?;
-            let named = names
-                .iter()
-                .any(|name| name == error || name == "States.ALL");
-            named.then(|| retry["MaxAttempts"].as_u64().unwrap_or(3))
-        })
-}
-
-/// The expression inside `{% %}`.
-fn inner(text: &str) -> Option<&str> {
-    Some(text.strip_prefix("{%")?.strip_suffix("%}")?.trim())
-}
-
-fn fill(template: &Value, value: &dyn Fn(&str) -> Value) -> Value {
-    match template {
-        Value::String(text) => inner(text).map_or_else(|| template.clone(), value),
-        Value::Array(all) => all.iter().map(|item| fill(item, value)).collect(),
-        Value::Object(map) => map
-            .iter()
-            .map(|(k, v)| (k.clone(), fill(v, value)))
-            .collect::<Map<_, _>>()
-            .into(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => template.clone(),
     }
 }

@@ -4,7 +4,8 @@ use gatewright_aws::Store;
 use gatewright_aws::config::Config;
 use gatewright_domain::decide::ScanSeen;
 use gatewright_domain::evidence::{BuildStatus, Finding, Percent, ReportResult, Severity, Tests};
-use gatewright_domain::pipeline::Definition;
+use gatewright_domain::exported::{self, Stored};
+use gatewright_domain::pipeline::{Artifact, Definition, ReportFormat, Stage};
 use gatewright_domain::release::{Head, Status};
 use gatewright_domain::{Digest, ReleaseId, ledger};
 use gatewright_fakes::{
@@ -46,7 +47,14 @@ impl World {
     /// # Panics
     /// When the committed definition does not compile.
     pub async fn new() -> Self {
-        let definition = gatewright_fakes::definition();
+        Self::of(gatewright_fakes::definition()).await
+    }
+
+    /// A world with this pipeline applied and nothing released.
+    ///
+    /// # Panics
+    /// When the definition does not compile.
+    pub async fn of(definition: Definition) -> Self {
         let machine =
             gatewright_compiler::compile::compile(&definition).unwrap_or_else(|e| panic!("{e}"));
         let machine = gatewright_compiler::compile::to_json(&machine);
@@ -107,6 +115,10 @@ impl World {
             "JudgeScan" => gatewright_judge_scan::handle(store, registry, clock, payload).await,
             "ClearDeploy" => gatewright_clear_deploy::handle(store, registry, clock, payload).await,
             "RequestApproval" => gatewright_request_approval::handle(store, clock, payload).await,
+            "StartRelease" => {
+                let executions = &self.executions;
+                gatewright_start_release::handle(store, executions, clock, config, payload).await
+            }
             "FinishRelease" => {
                 gatewright_finish_release::handle(store, builds, registry, clock, payload).await
             }
@@ -169,26 +181,68 @@ impl World {
     }
 
     fn end_as(&self, id: &str, status: BuildStatus, lines: Percent) {
-        let green = ReportResult::Tests(Tests {
-            total: 57,
-            passed: 57,
-            failed: 0,
-            skipped: 0,
-        });
-        let reports = [
-            ("unit-tests", green.clone()),
-            ("integration-tests", green),
-            ("coverage", ReportResult::Coverage { lines }),
-        ];
-        if status == BuildStatus::Succeeded {
-            self.registry
-                .push("gps-ingestion-service", COMMIT, &image());
+        let build = self.stage_of(id).and_then(|stage| stage.build().cloned());
+        let Some(build) = build else {
+            return self.builds.end(id, status, &[]);
+        };
+        let mut reports = Vec::new();
+        for (name, report) in &build.reports {
+            match report.format {
+                ReportFormat::Junit => reports.push((name.as_str(), green())),
+                ReportFormat::Cobertura => {
+                    reports.push((name.as_str(), ReportResult::Coverage { lines }));
+                }
+                ReportFormat::Sarif => {
+                    let clean = r#"{"counts":{},"worst":[],"digest":null}"#;
+                    self.builds.exports(id, &exported::findings(name), clean);
+                }
+            }
+        }
+        for name in &build.exports {
+            self.builds.exports(id, name, "1.4.2");
+        }
+        if let (BuildStatus::Succeeded, Some(name)) = (status, &build.produces) {
+            self.produced(id, name);
         }
         self.builds.end(id, status, &reports);
     }
 
+    /// The build leaves the artifact behind: in the registry, or in the bucket.
+    fn produced(&self, id: &str, name: &str) {
+        let digest = digest_of(name);
+        match self
+            .definition
+            .artifacts
+            .get(name)
+            .and_then(Artifact::repository)
+        {
+            Some(repository) => {
+                let order = self.builds.order(id);
+                let commit = order.map_or_else(|| COMMIT.to_owned(), |order| order.commit);
+                self.registry.push(repository, &commit, &digest);
+            }
+            None => {
+                self.builds.exports(id, Stored::SHA256, digest.hex());
+                let key = format!("{}/{}/{name}", self.definition.id, digest.hex());
+                self.builds.exports(id, Stored::KEY, &key);
+            }
+        }
+    }
+
+    /// The stage that started a build.
+    pub fn stage_of(&self, id: &str) -> Option<&Stage> {
+        let order = self.builds.order(id)?;
+        let index: usize = order.env.get("GATEWRIGHT_STAGE_INDEX")?.parse().ok()?;
+        self.definition.stages.get(index)
+    }
+
     /// The registry has scanned the image and found this.
     pub fn scan_settles(&self, severities: &[Severity]) {
+        self.scan_settles_of("image", severities);
+    }
+
+    /// The registry has scanned this artifact and found this.
+    pub fn scan_settles_of(&self, artifact: &str, severities: &[Severity]) {
         let mut counts = BTreeMap::new();
         for severity in severities {
             *counts.entry(*severity).or_insert(0) += 1;
@@ -200,7 +254,7 @@ impl World {
             uri: None,
         });
         self.registry.scanned(ScanSeen {
-            digest: image(),
+            digest: digest_of(artifact),
             status: Some("COMPLETE".to_owned()),
             description: None,
             enhanced: false,
@@ -214,7 +268,15 @@ impl World {
     /// # Errors
     /// What `judge-scan` fails with.
     pub async fn scan_event(&self) -> Result<Value, Failure> {
-        let detail = json!({ "scan-status": "COMPLETE", "repository-name": "gps-ingestion-service", "image-digest": image() });
+        self.scan_event_of("gps-ingestion-service", "image").await
+    }
+
+    /// The event of the end of this artifact's scan.
+    ///
+    /// # Errors
+    /// What `judge-scan` fails with.
+    pub async fn scan_event_of(&self, repository: &str, artifact: &str) -> Result<Value, Failure> {
+        let detail = json!({ "scan-status": "COMPLETE", "repository-name": repository, "image-digest": digest_of(artifact) });
         self.call(
             "JudgeScan",
             json!({ "detail-type": "ECR Image Scan", "detail": detail }),
@@ -321,7 +383,21 @@ impl World {
 
 /// The image that packaging produces.
 pub fn image() -> Digest {
-    Digest::of_bytes(b"the image")
+    digest_of("image")
+}
+
+/// What a build makes of the artifact of this name.
+pub fn digest_of(artifact: &str) -> Digest {
+    Digest::of_bytes(format!("the {artifact}").as_bytes())
+}
+
+fn green() -> ReportResult {
+    ReportResult::Tests(Tests {
+        total: 57,
+        passed: 57,
+        failed: 0,
+        skipped: 0,
+    })
 }
 
 /// A release's id.
@@ -337,6 +413,8 @@ fn config() -> Config {
         table: "gatewright".to_owned(),
         account: "123456789012".to_owned(),
         region: "ap-south-1".to_owned(),
+        artifacts: Some("gatewright-artifacts".to_owned()),
+        machine_prefix: String::new(),
         topic: None,
         public_url: Some("https://releases.example.com".to_owned()),
         link_secret: None,

@@ -113,7 +113,7 @@ async fn drive(world: &World, run: &mut Run, mut on_wait: impl AsyncFnMut(&World
             let _ = world.call("Sweep", json!({})).await;
         }
         if stuck > 40 {
-            run.times_out(world);
+            run.times_out();
             continue;
         }
         on_wait(world, &state).await;
@@ -166,7 +166,7 @@ async fn a_good_commit_goes_all_the_way_and_its_record_says_so() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(staging.artifact.digest, production.artifact.digest);
+    assert_eq!(staging.digest(), production.digest());
     assert_eq!(
         world.facts(R).await.join(" "),
         "release-admitted stage-started build-judged stage-passed stage-started build-judged stage-passed \

@@ -1,6 +1,5 @@
-//! The part of the Amazon States Language that we emit, typed: JSONata, one
-//! level, four kinds of state. What cannot be said here cannot be compiled by
-//! mistake.
+//! The part of the Amazon States Language that we emit, typed: JSONata, eight
+//! kinds of state. What cannot be said here cannot be compiled by mistake.
 
 use gatewright_domain::ErrorName;
 use indexmap::IndexMap;
@@ -69,6 +68,14 @@ pub enum State {
     Task(Box<Task>),
     /// Routes.
     Choice(Choice),
+    /// Does the same for each of several stages, side by side.
+    Map(Box<Map>),
+    /// Does several things side by side.
+    Parallel(Box<Parallel>),
+    /// Lets time pass.
+    Wait(Wait),
+    /// Does nothing but put something out.
+    Pass(Pass),
     /// Ends well.
     Succeed(Succeed),
     /// Ends otherwise.
@@ -92,7 +99,9 @@ pub struct Task {
     /// What is tried again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retry: Vec<Retry>,
-    /// What is caught; the last catches everything.
+    /// What is caught; the last catches everything. Empty where the state around
+    /// it catches.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub catch: Vec<Catch>,
     /// Variables that a success sets.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
@@ -100,7 +109,121 @@ pub struct Task {
     /// The state's output.
     pub output: String,
     /// What follows a success.
+    #[serde(flatten)]
+    pub next: Next,
+}
+
+/// What follows a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub enum Next {
+    /// Another state.
+    #[serde(rename = "Next")]
+    Then(StateName),
+    /// Nothing: the branch or the iteration is over.
+    #[serde(rename = "End")]
+    End(True),
+}
+
+impl Next {
+    /// The state that follows, if one does.
+    pub fn state(&self) -> Option<&StateName> {
+        match self {
+            Self::Then(name) => Some(name),
+            Self::End(_) => None,
+        }
+    }
+}
+
+/// `true`, the only thing that `End` can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct True;
+
+impl Serialize for True {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(true)
+    }
+}
+
+/// A machine inside of a state.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Inner {
+    /// Where it starts.
+    pub start_at: StateName,
+    /// Its states.
+    pub states: IndexMap<StateName, State>,
+}
+
+/// A state that does the same for each of several stages.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Map {
+    /// What it is for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// The stages' names.
+    pub items: Vec<String>,
+    /// What is done for each, side by side.
+    pub item_processor: Inner,
+    /// What is caught; the last catches everything.
+    pub catch: Vec<Catch>,
+    /// Variables that a success sets.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub assign: IndexMap<String, Value>,
+    /// The state's output.
+    pub output: String,
+    /// What follows.
     pub next: StateName,
+}
+
+/// A state that does several things side by side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Parallel {
+    /// What it is for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// What is done.
+    pub branches: Vec<Inner>,
+    /// What is caught; the last catches everything.
+    pub catch: Vec<Catch>,
+    /// Variables that a success sets.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub assign: IndexMap<String, Value>,
+    /// The state's output.
+    pub output: String,
+    /// What follows.
+    pub next: StateName,
+}
+
+/// A state that lets time pass. It costs one transition, however long it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Wait {
+    /// What it is for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// How long.
+    pub seconds: u32,
+    /// The state's output.
+    pub output: String,
+    /// What follows.
+    pub next: StateName,
+}
+
+/// A state that puts something out and does nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Pass {
+    /// What it is for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// What.
+    pub output: Value,
+    /// What follows.
+    #[serde(flatten)]
+    pub next: Next,
 }
 
 /// How a function is called.
@@ -159,9 +282,10 @@ pub struct Catch {
     /// For these errors,
     pub error_equals: Vec<Caught>,
     /// set these variables,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub assign: IndexMap<String, Value>,
     /// put this out,
-    pub output: String,
+    pub output: Value,
     /// and go there.
     pub next: StateName,
 }
@@ -213,10 +337,32 @@ pub struct Choice {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Branch {
-    /// A JSONata condition.
-    pub condition: String,
+    /// When to take it.
+    pub condition: Condition,
     /// Where to go when it holds.
     pub next: StateName,
+}
+
+/// A condition of a Choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// The release takes one of these routes.
+    Route(Vec<String>),
+    /// A JSONata expression.
+    Expression(String),
+}
+
+impl Serialize for Condition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Route(names) => {
+                // A JSON array of JSON strings is one of JSONata as well.
+                let names = Value::from(names.clone());
+                serializer.serialize_str(&format!("{{% $route in {names} %}}"))
+            }
+            Self::Expression(text) => serializer.serialize_str(text),
+        }
+    }
 }
 
 /// The good end.

@@ -19,6 +19,8 @@ pub mod source;
 pub mod walk;
 
 pub use buildspec::buildspec;
-pub use compile::{CompileError, compile, happy_path, to_json, transitions};
+pub use compile::{
+    CompileError, compile, happy_path, path_on, to_json, transitions, transitions_on,
+};
 pub use diagnostic::{Diagnostic, Diagnostics, Level};
 pub use source::{Read, read, read_directory};

@@ -165,8 +165,8 @@ fn what_is_no_state_machine_is_said_to_be_none() {
         &["not a state machine: it has no States"],
     );
     check(
-        |m| m["States"]["Admit"]["Type"] = "Wait".into(),
-        &["not a state machine: \"Admit\" is a Wait, which no machine of ours has"],
+        |m| m["States"]["Admit"]["Type"] = "Teleport".into(),
+        &["not a state machine: \"Admit\" is a Teleport, which no machine of ours has"],
     );
     check(
         |m| m["States"]["Admit"]["Catch"] = json!({}),

@@ -81,6 +81,18 @@ impl FakeBuilds {
         locked(&self.builds).get(id).map(|(_, seen)| seen.status)
     }
 
+    /// What was ordered when a build was started.
+    pub fn order(&self, id: &str) -> Option<BuildOrder> {
+        locked(&self.builds).get(id).map(|(order, _)| order.clone())
+    }
+
+    /// A build exports a variable.
+    pub fn exports(&self, id: &str, name: &str, value: &str) {
+        if let Some((_, seen)) = locked(&self.builds).get_mut(id) {
+            seen.exported.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
     /// Ends a build, with reports by name.
     pub fn end(&self, id: &str, status: BuildStatus, reports: &[(&str, ReportResult)]) {
         let mut builds = locked(&self.builds);

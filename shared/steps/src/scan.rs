@@ -158,7 +158,7 @@ async fn look<T: Table, R: Registry>(
             };
             let commit = Commit::of(&running.head).fact(fact);
             let mut next = record.value.clone();
-            next.scan = Some(evidence);
+            next.scan = Some(*evidence);
             next.gates.push(judged.clone());
             let failure = (!judged.passed).then(|| {
                 (

@@ -1,14 +1,17 @@
 //! A definition becomes one state machine: a stage is a state under its own
 //! name, and what must happen around a stage is a state of its own beside it.
 
+mod arrange;
 mod functions;
 mod states;
+mod times;
 
 pub use functions::Function;
 
-use crate::asl::{State, StateMachine, StateName};
-use gatewright_domain::ids::StageName;
-use gatewright_domain::pipeline::{Definition, Stage, Work};
+use crate::asl::{Condition, Inner, State, StateMachine, StateName};
+use gatewright_domain::pipeline::{Definition, Feature, Purpose, Stage, Trigger};
+
+pub use times::{critical_path, longest};
 
 /// The states that every machine has besides its stages.
 pub const GENERATED: &[&str] = &[
@@ -76,6 +79,17 @@ pub enum CompileError {
         /// The environment.
         environment: String,
     },
+    /// A protected environment that relies on what nothing enforces yet.
+    #[error(
+        "{environment} is protected and relies on \"{feature}\", which is not enforced yet: {}; accept it by name or leave it out",
+        .feature.instead()
+    )]
+    Unenforced {
+        /// What.
+        feature: Feature,
+        /// The environment.
+        environment: String,
+    },
     /// A stage in an environment that the definition does not have.
     #[error("stage {stage:?} works in {environment:?}, which the definition does not declare")]
     UnknownEnvironment {
@@ -126,9 +140,9 @@ pub fn compile(definition: &Definition) -> Result<StateMachine, CompileError> {
         });
     }
     let version = definition.version().map_err(CompileError::Version)?;
-    let machine = states::machine(definition, &version)?;
+    let machine = arrange::machine(definition, &version)?;
     // Placeholders are filled in before Step Functions counts.
-    let bytes = to_json(&machine).len() + machine.states.len() * ARN_BYTES;
+    let bytes = to_json(&machine).len() + count(machine.states.values()) * ARN_BYTES;
     if bytes > MOST_BYTES {
         return Err(CompileError::TooLarge { bytes });
     }
@@ -144,52 +158,104 @@ pub fn to_json(machine: &StateMachine) -> String {
     text
 }
 
-/// The states that a release passes when everything goes well, in order.
+/// The machines inside of a state.
+pub(crate) fn inner(state: &State) -> Vec<&Inner> {
+    match state {
+        State::Map(map) => vec![&map.item_processor],
+        State::Parallel(parallel) => parallel.branches.iter().collect(),
+        State::Task(_)
+        | State::Choice(_)
+        | State::Wait(_)
+        | State::Pass(_)
+        | State::Succeed(_)
+        | State::Fail(_) => Vec::new(),
+    }
+}
+
+/// How many states there are, with those inside of others.
+fn count<'a>(states: impl Iterator<Item = &'a State>) -> usize {
+    states
+        .map(|state| {
+            let within = inner(state).into_iter();
+            1 + within.map(|i| count(i.states.values())).sum::<usize>()
+        })
+        .sum()
+}
+
+/// The states that a release passes when everything goes well, in order. With a
+/// route, on that route; without one, as if it were on all of them. What goes on
+/// inside of a group is not in it.
+pub fn path_on(machine: &StateMachine, route: Option<&str>) -> Vec<String> {
+    through(&machine.start_at, &machine.states, route)
+        .into_iter()
+        .map(|(name, _)| name.to_string())
+        .collect()
+}
+
+/// The states that a release passes when everything goes well, as if it were on
+/// all routes.
 pub fn happy_path(machine: &StateMachine) -> Vec<String> {
+    path_on(machine, None)
+}
+
+type States = indexmap::IndexMap<StateName, State>;
+
+fn through<'a>(
+    start: &'a StateName,
+    states: &'a States,
+    route: Option<&str>,
+) -> Vec<(&'a StateName, &'a State)> {
     let mut path = Vec::new();
-    let mut at = Some(&machine.start_at);
-    while let Some(name) = at {
-        path.push(name.to_string());
-        at = match machine.states.get(name) {
-            _ if path.len() > machine.states.len() => None,
-            Some(State::Task(task)) => Some(&task.next),
-            Some(State::Choice(choice)) => choice.choices.first().map(|branch| &branch.next),
-            Some(State::Succeed(_) | State::Fail(_)) | None => None,
+    let mut at = Some(start);
+    while let Some((name, state)) = at.and_then(|name| states.get_key_value(name)) {
+        path.push((name, state));
+        at = match state {
+            _ if path.len() > states.len() => None,
+            State::Task(task) => task.next.state(),
+            State::Pass(pass) => pass.next.state(),
+            State::Map(map) => Some(&map.next),
+            State::Parallel(parallel) => Some(&parallel.next),
+            State::Wait(wait) => Some(&wait.next),
+            State::Choice(choice) => {
+                choice
+                    .choices
+                    .first()
+                    .map(|branch| match (&branch.condition, route) {
+                        (Condition::Route(on), Some(route)) if !on.iter().any(|r| r == route) => {
+                            &choice.default
+                        }
+                        (Condition::Route(_) | Condition::Expression(_), _) => &branch.next,
+                    })
+            }
+            State::Succeed(_) | State::Fail(_) => None,
         };
     }
     path
 }
 
-/// How many transitions a release costs when everything goes well: one for each
-/// state that is entered, and the start (AWS Step Functions pricing).
+/// How many transitions a release costs on a route when everything goes well:
+/// one for each state that is entered, and the start (AWS Step Functions
+/// pricing). What goes on inside of a group counts for each of its stages.
+pub fn transitions_on(machine: &StateMachine, route: Option<&str>) -> usize {
+    1 + entered(&machine.start_at, &machine.states, route)
+}
+
+/// How many transitions a release costs when everything goes well, as if it were
+/// on all routes.
 pub fn transitions(machine: &StateMachine) -> usize {
-    happy_path(machine).len() + 1
+    transitions_on(machine, None)
 }
 
-/// How long a release takes in seconds when every state uses up its time limit
-/// and every retry of a build is needed. Retries after Lambda's own failures are
-/// seconds and not counted.
-pub fn longest(definition: &Definition) -> i64 {
-    let stages: i64 = definition.stages.iter().map(longest_stage).sum();
-    // Admit once, Finish and its three retries.
-    stages + i64::from(states::CALL_SECONDS) * 5
-}
-
-fn longest_stage(stage: &Stage) -> i64 {
-    let build = stage.build().map_or(0, |build| {
-        let attempts = i64::from(build.retries) + 1;
-        attempts * (build.timeout.get() + i64::from(states::QUEUE_SECONDS))
-    });
-    let around = match &stage.work {
-        Work::Build(_) => 0,
-        Work::Pause(pause) => pause.lasts.get(),
-        Work::Deploy(_) => i64::from(states::CLEAR_SECONDS),
-        Work::Approval(approval) => approval.expires.get() + i64::from(states::GRACE_SECONDS),
-    };
-    let scan = stage
-        .scan_gate()
-        .map_or(0, |_| i64::from(states::SCAN_SECONDS));
-    build + around + scan
+fn entered(start: &StateName, states: &States, route: Option<&str>) -> usize {
+    let within = |inner: &Inner| entered(&inner.start_at, &inner.states, route);
+    through(start, states, route)
+        .into_iter()
+        .map(|(_, state)| match state {
+            State::Map(map) => 1 + map.items.len() * within(&map.item_processor),
+            State::Parallel(parallel) => 1 + parallel.branches.iter().map(within).sum::<usize>(),
+            _ => 1,
+        })
+        .sum()
 }
 
 /// The name of the state that judges a stage's scan.
@@ -202,12 +268,38 @@ pub fn clear_name(stage: &str) -> String {
     format!("{stage}: clear to deploy")
 }
 
+/// The name of the state that asks whether the release's route has a stage.
+pub fn route_name(stage: &str) -> String {
+    format!("{stage}?")
+}
+
+/// The name of the state that is done for each leg of a matrix.
+pub fn each_name(group: &str) -> String {
+    format!("{group}: each")
+}
+
+/// The name of the state in which a stage of a group without fail-fast ends when
+/// it has failed.
+pub(crate) fn failed_name(stage: &str) -> String {
+    format!("{stage}: failed")
+}
+
+/// The name of the state in which a stage ends that the route does not have.
+pub(crate) fn skipped_name(stage: &str) -> String {
+    format!("{stage}: not on this route")
+}
+
+/// The name of the state that asks whether all stages of a group have passed.
+pub fn passed_name(group: &str) -> String {
+    format!("{group}: all passed?")
+}
+
 /// The states of one stage, in order: what the lock, the scan and the build of
 /// a stage are called in an execution's history.
 pub fn states_of(stage: &Stage) -> Vec<String> {
     let name = stage.name.as_str();
     let mut names = Vec::new();
-    if matches!(stage.work, Work::Deploy(_)) {
+    if stage.is_cleared() {
         names.push(clear_name(name));
     }
     names.push(name.to_owned());
@@ -222,17 +314,50 @@ fn check_guards(definition: &Definition) -> Result<(), CompileError> {
     if definition.stages.is_empty() {
         return Err(CompileError::NoStages);
     }
-    for (index, stage) in definition.stages.iter().enumerate() {
+    for (_, stage) in definition.path(None) {
+        if let Some(name) = stage.works_in()
+            && !definition.environments.contains_key(name)
+        {
+            let (stage, environment) = (stage.name.to_string(), name.to_string());
+            return Err(CompileError::UnknownEnvironment { stage, environment });
+        }
+    }
+    // A rollback asks whom its own definition names; it may be nobody.
+    if definition.purpose == Purpose::Rollback {
+        return Ok(());
+    }
+    for route in definition.triggers.iter().map(Some) {
+        unguarded(definition, route)?;
+    }
+    if definition.triggers.is_empty() {
+        unguarded(definition, None)?;
+    }
+    for said in definition.unenforced() {
+        let relies = said.protected && said.feature.lets_more_through();
+        if relies && !definition.accepts.contains(&said.feature) {
+            return Err(CompileError::Unenforced {
+                feature: said.feature,
+                environment: said.place,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn unguarded(definition: &Definition, route: Option<&Trigger>) -> Result<(), CompileError> {
+    for (index, stage) in definition.path(route) {
         let Some(name) = stage.works_in() else {
             continue;
         };
-        let (stage, environment) = (stage.name.to_string(), name.to_string());
-        match definition.environments.get(name) {
-            None => return Err(CompileError::UnknownEnvironment { stage, environment }),
-            Some(it) if it.protected && definition.approval_before(None, index).is_none() => {
-                return Err(CompileError::Unguarded { stage, environment });
-            }
-            Some(_) => {}
+        let protected = definition
+            .environments
+            .get(name)
+            .is_some_and(|e| e.protected);
+        if protected && definition.approval_before(route, index).is_none() {
+            return Err(CompileError::Unguarded {
+                stage: stage.name.to_string(),
+                environment: name.to_string(),
+            });
         }
     }
     Ok(())
@@ -241,11 +366,13 @@ fn check_guards(definition: &Definition) -> Result<(), CompileError> {
 /// No text of the definition may be evaluated: `${…}` by CloudFormation, `{% …`
 /// by Step Functions.
 fn check_text(definition: &Definition) -> Result<(), CompileError> {
-    let of_stage = |s: &Stage| [name_of(&s.name), s.description.clone()];
+    let of_stage = |s: &Stage| [s.name.to_string(), s.description.clone()];
     let texts = definition
         .stages
         .iter()
         .flat_map(of_stage)
+        .chain(definition.groups.iter().map(|g| g.name.to_string()))
+        .chain(definition.triggers.iter().map(|t| t.name.clone()))
         .chain([definition.name.clone()]);
     for text in texts {
         if let Some(mark) = ["${", "{%"].into_iter().find(|mark| text.contains(mark)) {
@@ -253,10 +380,6 @@ fn check_text(definition: &Definition) -> Result<(), CompileError> {
         }
     }
     Ok(())
-}
-
-fn name_of(stage: &StageName) -> String {
-    stage.to_string()
 }
 
 /// Builds a name that Step Functions takes.

@@ -1,14 +1,14 @@
-//! The states themselves.
+//! The states of stages, each for itself; `arrange` puts them in order.
 
 use super::{
     ADMIT, CompileError, FAILED_CLEAN, FAILED_DIRTY, FINISH, Function, HOW_IT_ENDED, MOST_COMMENT,
     SUCCEEDED, clear_name, scan_name, state_name,
 };
 use crate::asl::{
-    Arguments, Branch, Catch, Caught, Choice, Fail, Jitter, QueryLanguage, Resource, Retry, State,
-    StateMachine, StateName, Succeed, Task,
+    Arguments, Branch, Catch, Caught, Choice, Condition, Fail, Jitter, Next, Resource, Retry,
+    State, StateName, Succeed, Task, Wait,
 };
-use gatewright_domain::pipeline::{Approval, Build, Definition, Stage, Work};
+use gatewright_domain::pipeline::{Approval, Build, Definition, Pause, Stage, Work};
 use gatewright_domain::text::shortened;
 use gatewright_domain::{Digest, ErrorName};
 use indexmap::IndexMap;
@@ -44,103 +44,83 @@ const LAMBDA_FAILURES: [Caught; 4] = [
 ];
 
 /// States carry variables, never documents.
-const NOTHING: &str = "{% {} %}";
+pub(super) const NOTHING: &str = "{% {} %}";
 const RELEASE: &str = "{% $states.context.Execution.Name %}";
 
-/// The whole machine.
-pub(super) fn machine(
-    definition: &Definition,
-    version: &Digest,
-) -> Result<StateMachine, CompileError> {
-    let mut ordered: Vec<(StateName, Task)> =
-        vec![(state_name(ADMIT)?, admit(definition, version)?)];
-    for stage in &definition.stages {
-        ordered.extend(stage_states(stage)?);
-    }
-    // Each state leads to the one after it, the last to Finish.
-    let names: Vec<StateName> = ordered.iter().map(|(name, _)| name.clone()).collect();
-    let mut states = IndexMap::new();
-    for (index, (name, mut task)) in ordered.into_iter().enumerate() {
-        task.next = match names.get(index + 1) {
-            Some(next) => next.clone(),
-            None => state_name(FINISH)?,
-        };
-        put(&mut states, name, State::Task(Box::new(task)))?;
-    }
-    put(
-        &mut states,
-        state_name(FINISH)?,
-        State::Task(Box::new(finish(definition, version)?)),
-    )?;
-    for (name, state) in ends()? {
-        put(&mut states, name, state)?;
-    }
-    let comment = format!(
-        "{} ({}), definition {version}",
-        definition.name, definition.id
-    );
-    Ok(StateMachine {
-        comment: shortened(&comment, MOST_COMMENT),
-        query_language: QueryLanguage::Jsonata,
-        start_at: state_name(ADMIT)?,
-        timeout_seconds: definition.budget.0,
-        states,
-    })
-}
-
-fn put(
-    states: &mut IndexMap<StateName, State>,
-    name: StateName,
-    state: State,
-) -> Result<(), CompileError> {
-    let taken = name.to_string();
-    match states.insert(name, state) {
-        None => Ok(()),
-        Some(_) => Err(CompileError::NameTaken { name: taken }),
-    }
+/// Who catches what fails in a state, and what happens then.
+#[derive(Clone, Copy)]
+pub(super) enum Otherwise<'a> {
+    /// The state itself: it says so in `$failure` and goes there.
+    Goes(&'a str),
+    /// The state itself: it goes there, and `$failure` stays what it was.
+    Keeps(&'a str),
+    /// The state around it.
+    Fails,
+    /// The state itself: it puts out what failed, and goes there.
+    Tells(&'a str),
 }
 
 /// The states of a stage, in order; their `next` is filled in by the caller.
-fn stage_states(stage: &Stage) -> Result<Vec<(StateName, Task)>, CompileError> {
-    let name = stage.name.as_str();
-    let mut states = Vec::new();
-    if matches!(stage.work, Work::Deploy(_)) {
-        let clear = waiting(Function::ClearDeploy, stage, CLEAR_SECONDS, 0)?;
-        states.push((state_name(clear_name(name))?, clear));
+/// `named` is what a state of the machine knows of the stage's name: the name
+/// itself, or an expression inside of a Map.
+pub(super) fn of_stage(
+    stage: &Stage,
+    states: &str,
+    named: &Value,
+    otherwise: Otherwise<'_>,
+) -> Result<Vec<(StateName, State)>, CompileError> {
+    if let Work::Pause(Pause { lasts }) = stage.work {
+        let wait = Wait {
+            comment: shortened(&stage.description, MOST_COMMENT),
+            seconds: lasts.0,
+            output: NOTHING.to_owned(),
+            next: state_name(FINISH)?,
+        };
+        return Ok(vec![(state_name(states)?, State::Wait(wait))]);
     }
+    let waiting = |function, limit, retries| waiting(function, named, otherwise, limit, retries);
+    let mut made = Vec::new();
+    if stage.is_cleared() {
+        // Nothing has changed yet, so there is nothing to undo.
+        let before = match otherwise {
+            Otherwise::Goes(_) => Otherwise::Goes(FINISH),
+            other => other,
+        };
+        let clear = self::waiting(Function::ClearDeploy, named, before, CLEAR_SECONDS, 0)?;
+        made.push((clear_name(states), clear));
+    }
+    let built = |build: &Build| {
+        let limit = build.timeout.0.saturating_add(QUEUE_SECONDS);
+        waiting(Function::StartBuild, limit, build.retries)
+    };
     let mut own = match &stage.work {
-        Work::Build(build) => built(stage, build)?,
-        Work::Deploy(deploy) => built(stage, &deploy.build)?,
-        Work::Approval(approval) => approved(stage, approval)?,
-        Work::Pause(pause) => waiting(Function::StartBuild, stage, pause.lasts.0, 0)?,
+        Work::Build(build) => built(build)?,
+        Work::Deploy(deploy) => built(&deploy.build)?,
+        Work::Approval(Approval { expires, .. }) => {
+            let limit = expires.0.saturating_add(GRACE_SECONDS);
+            waiting(Function::RequestApproval, limit, 0)?
+        }
+        Work::Pause(_) => return Ok(Vec::new()),
     };
     own.comment = shortened(&stage.description, MOST_COMMENT);
-    states.push((state_name(name)?, own));
+    made.push((states.to_owned(), own));
     if stage.scan_gate().is_some() {
-        let scan = waiting(Function::JudgeScan, stage, SCAN_SECONDS, 0)?;
-        states.push((state_name(scan_name(name))?, scan));
+        let scan = waiting(Function::JudgeScan, SCAN_SECONDS, 0)?;
+        made.push((scan_name(states), scan));
     }
-    Ok(states)
-}
-
-fn built(stage: &Stage, build: &Build) -> Result<Task, CompileError> {
-    let limit = build.timeout.0.saturating_add(QUEUE_SECONDS);
-    waiting(Function::StartBuild, stage, limit, build.retries)
-}
-
-fn approved(stage: &Stage, approval: &Approval) -> Result<Task, CompileError> {
-    let limit = approval.expires.0.saturating_add(GRACE_SECONDS);
-    waiting(Function::RequestApproval, stage, limit, 0)
+    made.into_iter()
+        .map(|(name, task)| Ok((state_name(name)?, State::Task(Box::new(task)))))
+        .collect()
 }
 
 /// A task that hands out its token and waits for the answer.
 fn waiting(
     function: Function,
-    stage: &Stage,
+    stage: &Value,
+    otherwise: Otherwise<'_>,
     limit: u32,
     fault_retries: u32,
 ) -> Result<Task, CompileError> {
-    let name = stage.name.as_str();
     let mut retry = retries();
     if fault_retries > 0 {
         retry.push(Retry {
@@ -159,22 +139,32 @@ fn waiting(
             function_name: function.placeholder(),
             payload: members([
                 ("release", json!(RELEASE)),
-                ("stage", json!(name)),
+                ("stage", stage.clone()),
                 ("token", json!("{% $states.context.Task.Token %}")),
             ]),
         },
         timeout_seconds: limit,
         retry,
-        catch: catches(function, &failure(json!(name)), FINISH)?,
+        catch: catches(function, stage, otherwise)?,
         assign: IndexMap::new(),
         output: NOTHING.to_owned(),
-        next: state_name(FINISH)?,
+        next: Next::Then(state_name(FINISH)?),
     })
 }
 
-fn admit(definition: &Definition, version: &Digest) -> Result<Task, CompileError> {
+/// The first state. With `routes`, it remembers which one the release takes.
+pub(super) fn admit(
+    definition: &Definition,
+    version: &Digest,
+    routes: bool,
+) -> Result<Task, CompileError> {
     let mut payload = identity(definition, version);
     payload.insert("input".to_owned(), json!("{% $states.input %}"));
+    let mut assign = members([("failure", Value::Null)]);
+    if routes {
+        let route = json!("{% $states.result.Payload.route %}");
+        assign.insert("route".to_owned(), route);
+    }
     Ok(Task {
         comment: "May this trigger release this commit? Takes the release's number.".to_owned(),
         resource: Resource::Invoke,
@@ -185,14 +175,19 @@ fn admit(definition: &Definition, version: &Digest) -> Result<Task, CompileError
         timeout_seconds: CALL_SECONDS,
         retry: retries(),
         // No stage has begun yet.
-        catch: catches(Function::AdmitRelease, &failure(Value::Null), FINISH)?,
-        assign: members([("failure", Value::Null)]),
+        catch: catches(
+            Function::AdmitRelease,
+            &Value::Null,
+            Otherwise::Goes(FINISH),
+        )?,
+        assign,
         output: NOTHING.to_owned(),
-        next: state_name(FINISH)?,
+        next: Next::Then(state_name(FINISH)?),
     })
 }
 
-fn finish(definition: &Definition, version: &Digest) -> Result<Task, CompileError> {
+/// The last task, which every path passes.
+pub(super) fn finish(definition: &Definition, version: &Digest) -> Result<Task, CompileError> {
     let mut payload = identity(definition, version);
     payload.insert("failure".to_owned(), json!("{% $failure %}"));
     payload.insert(
@@ -220,6 +215,14 @@ fn finish(definition: &Definition, version: &Digest) -> Result<Task, CompileErro
             },
         }),
     )]);
+    let catch = |error_equals| {
+        Ok::<_, CompileError>(Catch {
+            error_equals,
+            assign: unfinished.clone(),
+            output: json!(NOTHING),
+            next: state_name(FAILED_DIRTY)?,
+        })
+    };
     Ok(Task {
         comment: "Decides how the release ended, records it, hands on its locks.".to_owned(),
         resource: Resource::Invoke,
@@ -229,10 +232,13 @@ fn finish(definition: &Definition, version: &Digest) -> Result<Task, CompileErro
         },
         timeout_seconds: CALL_SECONDS,
         retry,
-        catch: catches(Function::FinishRelease, &unfinished, FAILED_DIRTY)?,
+        catch: lines(Function::FinishRelease)
+            .into_iter()
+            .map(catch)
+            .collect::<Result<_, _>>()?,
         assign: members([("ending", json!("{% $states.result.Payload %}"))]),
         output: "{% $states.result.Payload %}".to_owned(),
-        next: state_name(HOW_IT_ENDED)?,
+        next: Next::Then(state_name(HOW_IT_ENDED)?),
     })
 }
 
@@ -250,7 +256,7 @@ fn identity(definition: &Definition, version: &Digest) -> IndexMap<String, Value
     ])
 }
 
-fn members<const N: usize>(pairs: [(&str, Value); N]) -> IndexMap<String, Value> {
+pub(super) fn members<const N: usize>(pairs: [(&str, Value); N]) -> IndexMap<String, Value> {
     pairs
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -286,50 +292,64 @@ fn retries() -> Vec<Retry> {
 /// and an expression without a value fails the execution, uncaught.
 const CAUSE: &str = "($states.errorOutput.Cause ? $states.errorOutput.Cause : '')";
 
-/// The variable that tells Finish what was caught, and in which stage.
-fn failure(stage: Value) -> IndexMap<String, Value> {
-    members([(
-        "failure",
-        json!({
-            "stage": stage,
-            "error": "{% $states.errorOutput.Error %}",
-            "cause": format!("{{% {CAUSE} %}}"),
-        }),
-    )])
+/// What was caught, and in which stage.
+fn caught(stage: &Value) -> Value {
+    json!({
+        "stage": stage,
+        "error": "{% $states.errorOutput.Error %}",
+        "cause": format!("{{% {CAUSE} %}}"),
+    })
 }
 
 /// First the errors that the function documents, so that they can be read here;
 /// then the time limit; then everything else there is.
-fn catches(
-    function: Function,
-    assign: &IndexMap<String, Value>,
-    to: &str,
-) -> Result<Vec<Catch>, CompileError> {
-    let next = state_name(to)?;
+fn lines(function: Function) -> [Vec<Caught>; 3] {
     let ours = function
         .raises()
         .iter()
         .copied()
         .map(Caught::Ours)
         .collect();
-    let lines = [ours, vec![Caught::Timeout], vec![Caught::All]];
-    Ok(lines
+    [ours, vec![Caught::Timeout], vec![Caught::All]]
+}
+
+fn catches(
+    function: Function,
+    stage: &Value,
+    otherwise: Otherwise<'_>,
+) -> Result<Vec<Catch>, CompileError> {
+    lines(function)
         .into_iter()
-        .map(|error_equals| Catch {
-            error_equals,
-            assign: assign.clone(),
-            output: NOTHING.to_owned(),
-            next: next.clone(),
-        })
-        .collect())
+        .filter_map(|line| caught_by(line, stage, otherwise).transpose())
+        .collect()
+}
+
+/// A line of a Catch, or nothing where the state around catches.
+pub(super) fn caught_by(
+    line: Vec<Caught>,
+    stage: &Value,
+    otherwise: Otherwise<'_>,
+) -> Result<Option<Catch>, CompileError> {
+    let (to, assign, output) = match otherwise {
+        Otherwise::Fails => return Ok(None),
+        Otherwise::Goes(to) => (to, members([("failure", caught(stage))]), json!(NOTHING)),
+        Otherwise::Keeps(to) => (to, IndexMap::new(), json!(NOTHING)),
+        Otherwise::Tells(to) => (to, IndexMap::new(), caught(stage)),
+    };
+    Ok(Some(Catch {
+        error_equals: line,
+        assign,
+        output,
+        next: state_name(to)?,
+    }))
 }
 
 /// What follows Finish. Anything but two known words is the dirty end: an ending
 /// nobody understands needs somebody to look.
-fn ends() -> Result<[(StateName, State); 4], CompileError> {
+pub(super) fn ends() -> Result<[(StateName, State); 4], CompileError> {
     let branch = |status: &str| {
         Ok::<_, CompileError>(Branch {
-            condition: format!("{{% $ending.status = '{status}' %}}"),
+            condition: Condition::Expression(format!("{{% $ending.status = '{status}' %}}")),
             next: state_name(status)?,
         })
     };
@@ -363,4 +383,9 @@ fn ends() -> Result<[(StateName, State); 4], CompileError> {
             fail("It ended early and somebody must look: an environment may be half changed."),
         ),
     ])
+}
+
+/// The name of the first state.
+pub(super) fn first() -> Result<StateName, CompileError> {
+    state_name(ADMIT)
 }

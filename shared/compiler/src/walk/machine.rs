@@ -22,11 +22,27 @@ pub(super) enum State {
     },
     /// Routes.
     Choice {
-        branches: Vec<String>,
+        branches: Vec<Branch>,
         default: Option<String>,
     },
+    /// Runs machines inside of itself: a Map or a Parallel.
+    Group {
+        inner: Vec<Machine>,
+        catches: Vec<Catch>,
+        next: Option<String>,
+    },
+    /// Goes on, whatever happens: a Wait or a Pass.
+    Plain { next: Option<String> },
     /// Succeed or Fail.
     Terminal,
+}
+
+/// A branch of a Choice.
+pub(super) struct Branch {
+    /// The routes that take it, where that is its condition; otherwise it may be
+    /// taken or not.
+    pub(super) routes: Option<Vec<String>>,
+    pub(super) next: String,
 }
 
 /// A line of a Catch.
@@ -83,6 +99,22 @@ fn read_state(name: &str, state: &Value) -> Result<State, Violation> {
     match kind.as_str() {
         "Task" => task(name, state),
         "Choice" => choice(name, state),
+        "Map" => Ok(State::Group {
+            inner: vec![Machine::read(&state["ItemProcessor"])?],
+            catches: catches(name, state)?,
+            next: onward(name, state)?,
+        }),
+        "Parallel" => Ok(State::Group {
+            inner: each(state, "Branches", name)?
+                .into_iter()
+                .map(|branch| Machine::read(&Value::Object(branch.clone())))
+                .collect::<Result<_, _>>()?,
+            catches: catches(name, state)?,
+            next: onward(name, state)?,
+        }),
+        "Wait" | "Pass" => Ok(State::Plain {
+            next: onward(name, state)?,
+        }),
         "Succeed" | "Fail" => Ok(State::Terminal),
         other => Err(malformed(format!(
             "{name:?} is a {other}, which no machine of ours has"
@@ -111,8 +143,16 @@ fn each<'a>(
         .collect()
 }
 
-fn task(name: &str, state: &Map<String, Value>) -> Result<State, Violation> {
-    let catches = each(state, "Catch", name)?
+/// Where a state leads; nowhere when it ends what it is in.
+fn onward(name: &str, state: &Map<String, Value>) -> Result<Option<String>, Violation> {
+    match state.get("Next") {
+        Some(_) => Ok(Some(next(state, name)?)),
+        None => Ok(None),
+    }
+}
+
+fn catches(name: &str, state: &Map<String, Value>) -> Result<Vec<Catch>, Violation> {
+    each(state, "Catch", name)?
         .into_iter()
         .map(|catch| {
             let names = catch.get("ErrorEquals").and_then(Value::as_array);
@@ -126,7 +166,10 @@ fn task(name: &str, state: &Map<String, Value>) -> Result<State, Violation> {
                 next: next(catch, name)?,
             })
         })
-        .collect::<Result<_, _>>()?;
+        .collect()
+}
+
+fn task(name: &str, state: &Map<String, Value>) -> Result<State, Violation> {
     Ok(State::Task {
         // An expression would do on AWS, but not everywhere, and a reader could
         // not see how long it is.
@@ -134,19 +177,28 @@ fn task(name: &str, state: &Map<String, Value>) -> Result<State, Violation> {
             .get("TimeoutSeconds")
             .and_then(Value::as_u64)
             .is_some_and(|s| s > 0),
-        catches,
-        next: match state.get("Next") {
-            Some(_) => Some(next(state, name)?),
-            None => None,
-        },
+        catches: catches(name, state)?,
+        next: onward(name, state)?,
     })
+}
+
+/// The routes in a condition such as `{% $route in ["push","tag"] %}`.
+fn routes(branch: &Map<String, Value>) -> Option<Vec<String>> {
+    let condition = branch.get("Condition")?.as_str()?;
+    let inner = condition.strip_prefix("{%")?.strip_suffix("%}")?.trim();
+    serde_json::from_str(inner.strip_prefix("$route in ")?).ok()
 }
 
 fn choice(name: &str, state: &Map<String, Value>) -> Result<State, Violation> {
     Ok(State::Choice {
         branches: each(state, "Choices", name)?
             .into_iter()
-            .map(|branch| next(branch, name))
+            .map(|branch| {
+                Ok(Branch {
+                    routes: routes(branch),
+                    next: next(branch, name)?,
+                })
+            })
             .collect::<Result<_, _>>()?,
         default: match state.get("Default") {
             Some(default) => Some(text(Some(default), &format!("{name:?}: Default"))?),

@@ -2,14 +2,17 @@
 //!
 //! This reads the JSON as Step Functions would and shares no code with the
 //! compiler: a second opinion. A Task can succeed and can fail under every error
-//! name there is, a Choice can take every branch. Retries change when, not
-//! where, so they are not walked.
+//! name there is, a group of them likewise; a Choice takes the branch of the
+//! route, or every branch where it does not ask for the route. Retries change
+//! when, not where, so they are not walked. What goes on inside of a group is
+//! walked by itself: it never leads out of it but by ending or failing.
 
 mod machine;
 
 use gatewright_domain::ErrorName;
-use machine::{Machine, State};
+use machine::{Catch, Machine, State};
 use serde_json::Value;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 /// Names that reach a Catch and are not ours: what Step Functions and Lambda
@@ -35,7 +38,7 @@ pub enum Outcome {
 }
 
 /// One state of a path and every outcome that leads on from it to the next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Step {
     /// The state.
     pub state: String,
@@ -45,7 +48,7 @@ pub struct Step {
 
 /// One way through the machine. Outcomes that lead to the same state are one
 /// path, not many.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Path {
     /// Its states, in order.
     pub steps: Vec<Step>,
@@ -154,33 +157,18 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Every path from the start to an end, in a fixed order.
+/// Every path from the start to an end, on every route, in a fixed order.
 ///
 /// # Errors
 /// Everything that must not be so, sorted and without repetition.
 pub fn paths(json: &Value) -> Result<Vec<Path>, Vec<Violation>> {
     let machine = Machine::read(json).map_err(|violation| vec![violation])?;
     let mut walk = Walk {
-        machine: &machine,
         paths: Vec::new(),
         violations: Vec::new(),
     };
-    for (name, state) in &machine.states {
-        walk.check(name, state);
-    }
-    walk.go(&machine.start_at, &mut Vec::new());
-    for name in machine.states.keys() {
-        let reached = |path: &Path| path.states().contains(&name.as_str());
-        let dead_end = walk
-            .violations
-            .iter()
-            .any(|v| matches!(v, Violation::Cycle { .. }));
-        if !walk.paths.iter().any(reached) && !dead_end {
-            walk.violations.push(Violation::Unreachable {
-                state: name.clone(),
-            });
-        }
-    }
+    let routes = routes(&machine);
+    walk.whole(&machine, &routes, Within::Execution);
     walk.violations.sort();
     walk.violations.dedup();
     if walk.violations.is_empty() {
@@ -190,52 +178,147 @@ pub fn paths(json: &Value) -> Result<Vec<Path>, Vec<Violation>> {
     }
 }
 
-struct Walk<'a> {
-    machine: &'a Machine,
+/// Every route that the machine tells from others, and one that it does not know.
+fn routes(machine: &Machine) -> BTreeSet<String> {
+    let mut found = BTreeSet::from([String::new()]);
+    for state in machine.states.values() {
+        match state {
+            State::Choice { branches, .. } => {
+                let named = branches.iter().filter_map(|branch| branch.routes.clone());
+                found.extend(named.flatten());
+            }
+            State::Group { inner, .. } => found.extend(inner.iter().flat_map(routes)),
+            State::Task { .. } | State::Plain { .. } | State::Terminal => {}
+        }
+    }
+    found
+}
+
+/// What a machine is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    /// Nothing: it is the execution's.
+    Execution,
+    /// A group, which catches what its states do not.
+    Group,
+}
+
+struct Walk {
     paths: Vec<Path>,
     violations: Vec<Violation>,
 }
 
-impl Walk<'_> {
-    /// What can be said of a state by itself.
-    fn check(&mut self, name: &str, state: &State) {
-        let named = || name.to_owned();
-        if let State::Task {
-            limited,
-            catches,
-            next,
-        } = state
-        {
-            if next.is_none() {
-                self.violations
-                    .push(Violation::NoTerminalState { state: named() });
-            }
-            if !limited {
-                self.violations
-                    .push(Violation::NoTimeLimit { state: named() });
-            }
-            if catches
-                .last()
-                .is_none_or(|catch| catch.names != ["States.ALL"])
-            {
-                self.violations
-                    .push(Violation::NotEverythingCaught { state: named() });
-            }
-            for caught in catches.iter().flat_map(|catch| &catch.names) {
-                if !is_known(caught) {
-                    self.violations.push(Violation::UnknownErrorName {
-                        state: named(),
-                        name: caught.clone(),
-                    });
+impl Walk {
+    /// Walks a machine on every route, and the machines inside of its states.
+    fn whole(&mut self, machine: &Machine, routes: &BTreeSet<String>, within: Within) {
+        for (name, state) in &machine.states {
+            self.check(name, state, within);
+            if let State::Group { inner, .. } = state {
+                for machine in inner {
+                    let mut walk = Self {
+                        paths: Vec::new(),
+                        violations: Vec::new(),
+                    };
+                    walk.whole(machine, routes, Within::Group);
+                    self.violations.extend(walk.violations);
                 }
             }
         }
-        if let State::Choice { default: None, .. } = state {
-            self.violations
-                .push(Violation::NoDefault { state: named() });
+        for route in routes {
+            let mut one = OneRoute {
+                machine,
+                route,
+                within,
+                walk: self,
+            };
+            one.go(&machine.start_at, &mut Vec::new());
+        }
+        let mut seen = HashSet::new();
+        self.paths.retain(|path| seen.insert(path.clone()));
+        let cycles = |v: &Violation| matches!(v, Violation::Cycle { .. });
+        if self.violations.iter().any(cycles) {
+            return;
+        }
+        for name in machine.states.keys() {
+            let reached = |path: &Path| path.states().contains(&name.as_str());
+            if !self.paths.iter().any(reached) {
+                self.violations.push(Violation::Unreachable {
+                    state: name.clone(),
+                });
+            }
         }
     }
 
+    /// What can be said of a state by itself.
+    fn check(&mut self, name: &str, state: &State, within: Within) {
+        let named = || name.to_owned();
+        let ends = within == Within::Group;
+        let mut found = Vec::new();
+        match state {
+            State::Task {
+                limited,
+                catches,
+                next,
+            } => {
+                if next.is_none() && !ends {
+                    found.push(Violation::NoTerminalState { state: named() });
+                }
+                if !limited {
+                    found.push(Violation::NoTimeLimit { state: named() });
+                }
+                // What the group around it catches, it need not.
+                if !(ends && catches.is_empty()) {
+                    found.extend(caught(name, catches));
+                }
+            }
+            State::Group { catches, next, .. } => {
+                if next.is_none() && !ends {
+                    found.push(Violation::NoTerminalState { state: named() });
+                }
+                found.extend(caught(name, catches));
+            }
+            State::Choice { default: None, .. } => {
+                found.push(Violation::NoDefault { state: named() });
+            }
+            State::Plain { next: None } if !ends => {
+                found.push(Violation::NoTerminalState { state: named() });
+            }
+            State::Choice { .. } | State::Plain { .. } | State::Terminal => {}
+        }
+        self.violations.extend(found);
+    }
+}
+
+/// What is wrong with the Catch of a state that must catch everything.
+fn caught(name: &str, catches: &[Catch]) -> Vec<Violation> {
+    let mut found = Vec::new();
+    if catches
+        .last()
+        .is_none_or(|catch| catch.names != ["States.ALL"])
+    {
+        found.push(Violation::NotEverythingCaught {
+            state: name.to_owned(),
+        });
+    }
+    let names = catches.iter().flat_map(|catch| &catch.names);
+    for unknown in names.filter(|name| !is_known(name)) {
+        found.push(Violation::UnknownErrorName {
+            state: name.to_owned(),
+            name: unknown.clone(),
+        });
+    }
+    found
+}
+
+/// A walk on one route.
+struct OneRoute<'a> {
+    machine: &'a Machine,
+    route: &'a str,
+    within: Within,
+    walk: &'a mut Walk,
+}
+
+impl OneRoute<'_> {
     /// Goes on from `name`; `before` is the path so far.
     fn go(&mut self, name: &str, before: &mut Vec<Step>) {
         let so_far = || {
@@ -246,11 +329,13 @@ impl Walk<'_> {
                 .collect()
         };
         if before.iter().any(|step| step.state == name) {
-            self.violations.push(Violation::Cycle { path: so_far() });
+            self.walk
+                .violations
+                .push(Violation::Cycle { path: so_far() });
             return;
         }
         let Some(state) = self.machine.states.get(name) else {
-            self.violations.push(Violation::UnknownNext {
+            self.walk.violations.push(Violation::UnknownNext {
                 state: before
                     .last()
                     .map_or_else(|| "StartAt".to_owned(), |step| step.state.clone()),
@@ -258,12 +343,10 @@ impl Walk<'_> {
             });
             return;
         };
-        let onward = onward(state);
-        if onward.is_empty() {
+        if is_end(state, self.within) {
             self.end(name, state, before);
-            return;
         }
-        for (next, on) in onward {
+        for (next, on) in onward(state, self.route) {
             before.push(Step {
                 state: name.to_owned(),
                 on,
@@ -280,28 +363,48 @@ impl Walk<'_> {
             on: Vec::new(),
         });
         let path = Path { steps };
-        if !matches!(state, State::Terminal) {
-            self.violations.push(Violation::NoTerminalState {
-                state: name.to_owned(),
-            });
-        } else if !path.states().contains(&"Finish") {
-            self.violations.push(Violation::FinishSkipped {
-                path: path.states().into_iter().map(str::to_owned).collect(),
-            });
+        let found = &mut self.walk.violations;
+        match (self.within, state) {
+            (Within::Execution, State::Terminal) if !path.states().contains(&"Finish") => {
+                found.push(Violation::FinishSkipped {
+                    path: path.states().into_iter().map(str::to_owned).collect(),
+                });
+            }
+            (Within::Execution, State::Terminal) => {}
+            // A Fail inside of a group would have no name that we know.
+            (Within::Group, State::Terminal) | (Within::Execution, _) => {
+                found.push(Violation::NoTerminalState {
+                    state: name.to_owned(),
+                });
+            }
+            (Within::Group, _) => {}
         }
-        self.paths.push(path);
+        self.walk.paths.push(path);
     }
 }
 
-/// Where a state can lead, and on which outcomes, in the order of its JSON.
-fn onward(state: &State) -> Vec<(String, Vec<Outcome>)> {
+/// Whether a path may end in this state.
+fn is_end(state: &State, within: Within) -> bool {
+    match state {
+        State::Terminal => true,
+        State::Task { next, catches, .. } => {
+            next.is_none() || (within == Within::Group && catches.is_empty())
+        }
+        State::Group { next, .. } | State::Plain { next } => next.is_none(),
+        State::Choice { branches, default } => branches.is_empty() && default.is_none(),
+    }
+}
+
+/// Where a state can lead on a route, and on which outcomes, in the order of its
+/// JSON.
+fn onward(state: &State, route: &str) -> Vec<(String, Vec<Outcome>)> {
     let mut onward: Vec<(String, Vec<Outcome>)> = Vec::new();
     let mut lead = |next: &str, on: Outcome| match onward.iter_mut().find(|(to, _)| to == next) {
         Some((_, outcomes)) => outcomes.push(on),
         None => onward.push((next.to_owned(), vec![on])),
     };
     match state {
-        State::Task { next, catches, .. } => {
+        State::Task { next, catches, .. } | State::Group { next, catches, .. } => {
             if let Some(next) = next {
                 lead(next, Outcome::Success);
             }
@@ -311,11 +414,22 @@ fn onward(state: &State) -> Vec<(String, Vec<Outcome>)> {
                 }
             }
         }
-        State::Choice { branches, default } => {
-            for (index, next) in branches.iter().enumerate() {
-                lead(next, Outcome::Branch(Some(index)));
+        State::Plain { next } => {
+            if let Some(next) = next {
+                lead(next, Outcome::Success);
             }
-            if let Some(next) = default {
+        }
+        State::Choice { branches, default } => {
+            let mut decided = false;
+            for (index, branch) in branches.iter().enumerate() {
+                let on = branch.routes.as_ref();
+                let takes = on.is_none_or(|routes| routes.iter().any(|r| r == route));
+                if takes && !decided {
+                    lead(&branch.next, Outcome::Branch(Some(index)));
+                }
+                decided |= on.is_some() && takes;
+            }
+            if let Some(next) = default.as_ref().filter(|_| !decided) {
                 lead(next, Outcome::Branch(None));
             }
         }

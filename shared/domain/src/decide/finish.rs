@@ -1,5 +1,6 @@
 //! How a release ends.
 
+use crate::ErrorName;
 use crate::pipeline::Effect;
 use crate::release::{Failure, StageRecord, StageStatus, Status, last_attempts};
 
@@ -38,15 +39,32 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
             },
         };
     };
-    let recorded = last.iter().rev().find_map(|r| {
-        let (error, cause) = r.failure.as_ref()?;
-        Some(Failure {
-            stage: Some(r.stage.clone()),
-            error: error.to_string(),
-            cause: cause.clone(),
-        })
-    });
-    let mut failure = recorded.unwrap_or(caught);
+    // What failed first is why the release ended; that it could not be undone
+    // comes on top.
+    let failed = |undoes: bool| {
+        let of = last
+            .iter()
+            .rev()
+            .filter(move |r| (r.effect == Some(Effect::Undo)) == undoes);
+        of.filter_map(|r| Some((r, r.failure.as_ref()?))).next()
+    };
+    let told = |(record, (error, cause)): (&&StageRecord, &(ErrorName, String))| Failure {
+        stage: Some(record.stage.clone()),
+        error: error.to_string(),
+        cause: cause.clone(),
+    };
+    let recorded = failed(false).map(told);
+    let undoing = failed(true).map(told);
+    let mut failure = match (recorded, undoing) {
+        (Some(first), Some(undoing)) => Failure {
+            cause: format!(
+                "{}; and it could not be undone: {}",
+                first.cause, undoing.cause
+            ),
+            ..first
+        },
+        (first, undoing) => first.or(undoing).unwrap_or(caught),
+    };
     let status = match unknown_environment {
         None => Status::FailedClean,
         Some(record) => {

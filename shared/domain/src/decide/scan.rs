@@ -33,7 +33,7 @@ pub enum ScanVerdict {
     /// The scan is settled; the gate's verdict on it.
     Settled {
         /// What was found.
-        evidence: ScanEvidence,
+        evidence: Box<ScanEvidence>,
         /// The gate's verdict.
         judged: Judged,
     },
@@ -136,7 +136,10 @@ fn settled(gate: &Gate, seen: &ScanSeen, status: &str) -> ScanVerdict {
         findings,
     };
     match gate.judge_scan(&evidence) {
-        Some(judged) => ScanVerdict::Settled { evidence, judged },
+        Some(judged) => ScanVerdict::Settled {
+            evidence: Box::new(evidence),
+            judged,
+        },
         None => ScanVerdict::Denied {
             error: ErrorName::Bug,
             why: "a gate that is not about scans was asked to judge one".to_owned(),
