@@ -9,6 +9,8 @@
 mod builds;
 mod builds_going_wrong;
 mod ecr;
+mod infrastructure;
+mod manifests;
 mod release;
 mod slack;
 mod stack;
