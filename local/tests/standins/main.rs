@@ -14,4 +14,5 @@ mod manifests;
 mod release;
 mod slack;
 mod stack;
+mod systems;
 mod tools;
