@@ -44,19 +44,7 @@ pub(super) async fn run(terraform: Terraform, console: &mut Console) -> Result<(
             ..
         } => {
             let plan = make(&folder, &values, console).await?;
-            console.line(&plan.text());
-            if let Some(out) = out {
-                plan.write(&folder.join(&out))?;
-                let out = out.display();
-                console.line(&format!("\n─────\n\nSaved the plan to: {out}\n\nTo perform exactly these actions, run the following command to apply:\n    terraform apply \"{out}\""));
-            }
-            match detailed_exitcode && !plan.is_empty() {
-                true => Err(ToolError::Code {
-                    code: 2,
-                    message: "terraform plan -detailed-exitcode: something would change".to_owned(),
-                }),
-                false => Ok(()),
-            }
+            planned(&plan, &folder, out.as_deref(), detailed_exitcode, console)
         }
         Command::Show { json, file, .. } => {
             let plan = Plan::read(&folder.join(file))?;
@@ -82,12 +70,7 @@ pub(super) async fn run(terraform: Terraform, console: &mut Console) -> Result<(
                     console.line(&plan.text());
                     plan
                 }
-                None => {
-                    return Err(diagnostic(
-                        "Apply needs an approval",
-                        "There is nobody to ask in a build: apply a saved plan, or use -auto-approve.",
-                    ));
-                }
+                None => return Err(nobody_to_ask()),
             };
             apply(&plan, console).await
         }
@@ -96,6 +79,36 @@ pub(super) async fn run(terraform: Terraform, console: &mut Console) -> Result<(
         } => output(&folder, name.as_deref(), json, raw, console).await,
         Command::Workspace { command } => workspace(&folder, command, console).await,
     }
+}
+
+/// Shows a plan and saves it where it was asked for.
+fn planned(
+    plan: &Plan,
+    folder: &Path,
+    out: Option<&Path>,
+    detailed_exitcode: bool,
+    console: &mut Console,
+) -> Result<(), ToolError> {
+    console.line(&plan.text());
+    if let Some(out) = out {
+        plan.write(&folder.join(out))?;
+        let out = out.display();
+        console.line(&format!("\n─────\n\nSaved the plan to: {out}\n\nTo perform exactly these actions, run the following command to apply:\n    terraform apply \"{out}\""));
+    }
+    match detailed_exitcode && !plan.is_empty() {
+        true => Err(ToolError::Code {
+            code: 2,
+            message: "terraform plan -detailed-exitcode: something would change".to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
+fn nobody_to_ask() -> ToolError {
+    diagnostic(
+        "Apply needs an approval",
+        "There is nobody to ask in a build: apply a saved plan, or use -auto-approve.",
+    )
 }
 
 fn init(folder: &Path, given: &[String], console: &mut Console) -> Result<(), ToolError> {
@@ -305,7 +318,7 @@ async fn workspace(
     command: Workspace,
     console: &mut Console,
 ) -> Result<(), ToolError> {
-    let mut session = Session::load(folder)?;
+    let session = Session::load(folder)?;
     let client = Client::from_environment()?;
     let states = session::states(&client, &session.backend).await?;
     let mut known: Vec<String> = (states.into_iter())
@@ -326,25 +339,19 @@ async fn workspace(
             }
             return Ok(());
         }
-        Workspace::New { name } if known.contains(&name) => {
-            let summary = format!("Workspace \"{name}\" already exists");
-            return Err(diagnostic(
-                &summary,
-                "Choose it with `terraform workspace select`.",
-            ));
-        }
         Workspace::New { name } => (name, true),
         Workspace::Select { name, or_create } => {
             let create = or_create && !known.contains(&name);
-            if !create && !known.contains(&name) {
-                let summary = format!("Workspace \"{name}\" doesn't exist.");
-                let detail = "You can create this workspace with the \"new\" subcommand\nor include the \"-or-create\" flag with the \"select\" subcommand.";
-                return Err(diagnostic(&summary, detail));
-            }
             (name, create)
         }
     };
-    session.workspace.clone_from(&name);
+    if create == known.contains(&name) {
+        return Err(not_that_workspace(&name, create));
+    }
+    let session = Session {
+        workspace: name.clone(),
+        ..session
+    };
     if create {
         let mut state = State::empty(session.place(&[]));
         state.serial = 1;
@@ -354,4 +361,16 @@ async fn workspace(
         console.line(&format!("Switched to workspace \"{name}\"."));
     }
     session.write(folder)
+}
+
+/// One that should be made and is there, or should be chosen and is not.
+fn not_that_workspace(name: &str, create: bool) -> ToolError {
+    if create {
+        let summary = format!("Workspace \"{name}\" already exists");
+        return diagnostic(&summary, "Choose it with `terraform workspace select`.");
+    }
+    let summary = format!("Workspace \"{name}\" doesn't exist.");
+    let detail = "You can create this workspace with the \"new\" subcommand\n\
+                  or include the \"-or-create\" flag with the \"select\" subcommand.";
+    diagnostic(&summary, detail)
 }

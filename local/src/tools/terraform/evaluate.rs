@@ -120,33 +120,7 @@ pub(super) fn outputs(
     resources: &BTreeMap<String, Resource>,
 ) -> BTreeMap<String, Value> {
     let mut context = scope(configuration, variables);
-    let mut kinds: BTreeMap<&str, Value> = BTreeMap::new();
-    for (address, resource) in resources {
-        let mut shown = json!(resource.attributes);
-        // An id nobody chose would be random; here it is the address.
-        let named = ["bucket", "name"].map(|key| resource.attributes.get(key).cloned());
-        let id = named.into_iter().flatten().find(Value::is_string);
-        shown["id"] = id.unwrap_or_else(|| json!(address));
-        shown["arn"] = json!(format!("arn:aws:stand-in:::{address}"));
-        let of_kind = kinds.entry(&resource.kind).or_insert_with(|| json!({}));
-        if let Some((_, key)) = address.split_once('[') {
-            let key = key.trim_end_matches(']').trim_matches('"');
-            match key.parse::<usize>() {
-                Ok(_) if of_kind[&resource.name].is_null() => {
-                    of_kind[&resource.name] = json!([shown]);
-                }
-                Ok(_) => {
-                    if let Some(list) = of_kind[&resource.name].as_array_mut() {
-                        list.push(shown);
-                    }
-                }
-                Err(_) => of_kind[&resource.name][key] = shown,
-            }
-        } else {
-            of_kind[&resource.name] = shown;
-        }
-    }
-    for (kind, value) in kinds {
+    for (kind, value) in existing(resources) {
         context.declare_var(kind, to_hcl(&value));
     }
     (configuration.of("output"))
@@ -156,6 +130,36 @@ pub(super) fn outputs(
             Some((address(block), value(attribute.expr(), &context)))
         })
         .collect()
+}
+
+/// Resources as expressions see them: by type, then name, then key.
+fn existing(resources: &BTreeMap<String, Resource>) -> BTreeMap<&str, Value> {
+    let mut kinds: BTreeMap<&str, Value> = BTreeMap::new();
+    for (address, resource) in resources {
+        let mut shown = json!(resource.attributes);
+        // An id nobody chose would be random; here it is the address.
+        let named = ["bucket", "name"].map(|key| resource.attributes.get(key).cloned());
+        let id = named.into_iter().flatten().find(Value::is_string);
+        shown["id"] = id.unwrap_or_else(|| json!(address));
+        shown["arn"] = json!(format!("arn:aws:stand-in:::{address}"));
+        let of_kind = kinds.entry(&resource.kind).or_insert_with(|| json!({}));
+        let place = &mut of_kind[&resource.name];
+        let key = address
+            .split_once('[')
+            .map(|(_, key)| key.trim_end_matches(']'));
+        match key.map(|key| (key, key.parse::<usize>())) {
+            None => *place = shown,
+            Some((key, Err(_))) => place[key.trim_matches('"')] = shown,
+            // `[10]` sorts before `[2]`.
+            Some((_, Ok(index))) => {
+                let mut list = place.as_array().cloned().unwrap_or_default();
+                list.resize(list.len().max(index + 1), Value::Null);
+                list[index] = shown;
+                *place = Value::Array(list);
+            }
+        }
+    }
+    kinds
 }
 
 /// `var`, `local` and the functions.

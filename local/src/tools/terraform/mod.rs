@@ -3,7 +3,8 @@
 //! It reads the folder's `.tf` files, compares the resources they want with the
 //! state the stand-ins keep, and plans, shows and applies the difference.
 //! Nothing is built anywhere, and no provider is asked: an argument only a
-//! provider would refuse passes here.
+//! provider would refuse passes here, and nothing is ever replaced instead of
+//! changed. `sensitive` hides nothing: these values are nobody's.
 
 mod commands;
 mod evaluate;
