@@ -32,7 +32,7 @@ pub struct StandInsConfig {
     /// as the `bin` of a Python environment.
     pub tools_path: Vec<PathBuf>,
     /// The `gatewright-standin` program, which builds find as `docker`,
-    /// `kubectl`, `kustomize`, `aws` and `pip-audit`.
+    /// `kubectl`, `terraform` and so on, and deployed services as `odoo`.
     pub tool_binary: PathBuf,
     /// The Slack workspace.
     pub slack: SlackConfig,

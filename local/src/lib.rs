@@ -3,10 +3,11 @@
 //!
 //! [`StandIns`] is one HTTP server on 127.0.0.1 that plays AWS CodeBuild,
 //! Amazon ECR, Slack, an e-mail inbox fed by SNS, and a Kubernetes cluster; the
-//! program `gatewright-standin` plays `docker`, `kubectl`, `kustomize`, `aws`
-//! and `pip-audit` inside builds. All of them say that they are stand-ins, keep
-//! the real services' rules where a release can run into them, and refuse by
-//! name what they do not play.
+//! program `gatewright-standin` plays `docker`, `kubectl`, `kustomize`, `aws`,
+//! `terraform`, `safety` and `pip-audit` inside builds, and `odoo` in deployed
+//! services. All of them say that they are stand-ins, keep the real services'
+//! rules where a release can run into them, and refuse by name what they do not
+//! play.
 //!
 //! | path | what |
 //! | --- | --- |
@@ -18,7 +19,7 @@
 //! | `POST /slack/api/<method>` | Slack's Web API |
 //! | `GET /inbox`, `GET /inbox.json`, `POST /inbox/press` | what people got, and pressing a button |
 //! | `POST /sns` | the e-mail inbox's SNS subscription |
-//! | `/registry/…`, `/cluster/…` | what the tools in builds talk to |
+//! | `/registry/…`, `/cluster/…`, `/terraform/…` | what the tools in builds talk to |
 
 mod aws_json;
 mod cluster;
@@ -34,6 +35,7 @@ mod slack;
 mod sns;
 mod sync;
 mod tasks;
+mod terraform;
 pub mod tools;
 
 pub use codebuild::CodeBuildFaults;

@@ -27,6 +27,7 @@ use crate::{
     inbox::{self, Inbox},
     slack::{self, Slack},
     sns::{self, SnsInbox},
+    terraform::{self, States},
     tools,
 };
 
@@ -100,13 +101,15 @@ impl StandIns {
         // somewhere else from there.
         config.data = whole_path(&config.data)?;
         let bin = config.data.join("bin");
-        link_tools(&bin, &config.tool_binary)?;
+        link_tools(&bin, &tools::NAMES, &config.tool_binary)?;
+        let services = config.data.join("services");
+        link_tools(&services, &tools::SERVICES, &config.tool_binary)?;
         let listener = listen(config.port).await?;
         let address = listener.local_addr().map_err(|error| StartError::Listen {
             port: config.port,
             error,
         })?;
-        let parts = Parts::new(config, &bin, address)?;
+        let parts = Parts::new(config, &bin, services, address)?;
         let stop = watch::Sender::new(false);
         let server = serve(listener, parts.router(), stop.subscribe());
         tracing::info!("laptop stand-ins listen on {}", parts.url);
@@ -182,11 +185,17 @@ struct Parts {
     slack: Arc<Slack>,
     sns: Arc<SnsInbox>,
     cluster: Arc<Cluster>,
+    states: Arc<States>,
     outbox: Arc<Outbox>,
 }
 
 impl Parts {
-    fn new(config: StandInsConfig, bin: &Path, address: SocketAddr) -> Result<Self, StartError> {
+    fn new(
+        config: StandInsConfig,
+        bin: &Path,
+        services: PathBuf,
+        address: SocketAddr,
+    ) -> Result<Self, StartError> {
         let url = Url::parse(&format!("http://{address}/"))?;
         let http = client()?;
         let outbox = Arc::new(Outbox::start(config.event_sink));
@@ -215,6 +224,8 @@ impl Parts {
             minute: config.build_minute,
         };
         let clusters = config.data.join("clusters");
+        // Somebody's real one comes first.
+        let programs = [config.tools_path, vec![services]].concat();
         Ok(Self {
             codebuild: Arc::new(CodeBuild::new(build_settings, Arc::clone(&outbox), secrets)),
             ecr: Arc::new(Ecr::new(
@@ -226,7 +237,8 @@ impl Parts {
             )),
             slack: Arc::new(Slack::new(config.slack, url.clone(), http.clone())),
             sns: Arc::new(SnsInbox::new(http.clone())),
-            cluster: Arc::new(Cluster::new(clusters, store, config.tools_path, http)),
+            cluster: Arc::new(Cluster::new(clusters, store, programs, http)),
+            states: Arc::new(States::new(config.data.join("terraform"))),
             outbox,
             url,
         })
@@ -243,6 +255,7 @@ impl Parts {
             .merge(sns::router(Arc::clone(&self.sns)))
             .merge(inbox::router(inbox))
             .merge(cluster::router(Arc::clone(&self.cluster)))
+            .merge(terraform::router(Arc::clone(&self.states)))
             .layer(middleware::from_fn(only_by_local_name))
     }
 }
@@ -306,8 +319,9 @@ fn whole_path(data: &Path) -> Result<PathBuf, StartError> {
         })
 }
 
-/// Makes the folder builds find the stand-in programs in.
-fn link_tools(bin: &Path, program: &Path) -> Result<(), StartError> {
+/// Makes a folder in which builds, or deployed services, find the stand-in
+/// programs.
+fn link_tools(bin: &Path, names: &[&str], program: &Path) -> Result<(), StartError> {
     let data = |path: &Path| {
         let path = path.to_path_buf();
         move |error| StartError::Data { path, error }
@@ -315,7 +329,7 @@ fn link_tools(bin: &Path, program: &Path) -> Result<(), StartError> {
     let program =
         (fs::canonicalize(program)).map_err(|_| StartError::ToolBinary(program.to_path_buf()))?;
     fs::create_dir_all(bin).map_err(data(bin))?;
-    for name in tools::NAMES {
+    for name in names {
         let link = bin.join(name);
         match fs::remove_file(&link) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -1,5 +1,6 @@
-//! The programs builds on the laptop stack find as `docker`, `kubectl`,
-//! `kustomize`, `aws` and `pip-audit`; see `gatewright_local::tools`.
+//! The programs that builds on the laptop stack find as `docker`, `kubectl`,
+//! `terraform` and so on, and deployed services as `odoo`; see
+//! `gatewright_local::tools`.
 
 use std::process::ExitCode;
 

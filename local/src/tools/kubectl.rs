@@ -1,5 +1,7 @@
 //! A stand-in for `kubectl`.
 //!
+//! `apply` takes a kustomization (`-k`) or files (`-f`).
+//!
 //! The namespace of `rollout` and `get` without `-n` is the one the last
 //! `kubectl apply` of the same build used; that of `apply` without `-n` is the
 //! kustomization's, else the context's, else `default`.
@@ -8,7 +10,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Console, ToolError, client::Client, kubeconfig::KubeConfig, kustomization, manifest};
+use serde_json::Value;
+
+use super::{
+    Console, ToolError, client::Client, kubeconfig::KubeConfig, kustomization, manifest, yaml,
+};
 use crate::cluster::model::{ApplyAnswer, Record, State};
 
 /// How long `rollout status` waits without `--timeout`, in seconds.
@@ -34,11 +40,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Apply a kustomization.
-    Apply {
-        #[arg(short, long)]
-        kustomize: PathBuf,
-    },
+    /// Apply a kustomization or files.
+    Apply(Manifests),
     /// Follow a rollout.
     Rollout {
         #[command(subcommand)]
@@ -57,6 +60,38 @@ enum Command {
         #[command(subcommand)]
         command: Config,
     },
+}
+
+/// One of the two, as kubectl has it.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Manifests {
+    #[arg(short, long)]
+    kustomize: Option<PathBuf>,
+    #[arg(short, long)]
+    filename: Vec<PathBuf>,
+}
+
+impl Manifests {
+    /// Every resource, and the namespace that the kustomization sets.
+    fn read(&self) -> Result<(Vec<Value>, Option<String>), ToolError> {
+        if let Some(folder) = &self.kustomize {
+            return kustomization::build(folder);
+        }
+        let mut resources = Vec::new();
+        for file in &self.filename {
+            if file.is_dir() {
+                let line = format!("apply -f {}", file.display());
+                return Err(ToolError::unknown(
+                    "kubectl",
+                    line,
+                    "it knows files after -f",
+                ));
+            }
+            resources.extend(yaml::read(file)?);
+        }
+        Ok((resources, None))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,7 +123,7 @@ pub(super) async fn run(kubectl: Kubectl, console: &mut Console) -> Result<(), T
     let config = KubeConfig::load()?;
     let global = &kubectl.global;
     match kubectl.command {
-        Command::Apply { kustomize } => apply(&client, &config, global, &kustomize, console).await,
+        Command::Apply(manifests) => apply(&client, &config, global, &manifests, console).await,
         Command::Rollout {
             command: Rollout::Status { target, timeout },
         } => {
@@ -179,17 +214,24 @@ async fn apply(
     client: &Client,
     config: &KubeConfig,
     global: &Global,
-    folder: &std::path::Path,
+    manifests: &Manifests,
     console: &mut Console,
 ) -> Result<(), ToolError> {
     let context = context(config, global)?;
-    let (resources, own) = kustomization::build(folder)?;
+    let (resources, own) = manifests.read()?;
+    let named = (resources.iter()).filter_map(|one| one["metadata"]["namespace"].as_str());
+    if let Some(given) = &global.namespace
+        && let Some(other) = own
+            .as_deref()
+            .into_iter()
+            .chain(named)
+            .find(|own| own != given)
+    {
+        return Err(ToolError::Failed(format!(
+            "the namespace from the provided object \"{other}\" does not match the namespace \"{given}\". You must pass '--namespace={other}' to perform this operation."
+        )));
+    }
     let namespace = match (&own, &global.namespace) {
-        (Some(own), Some(given)) if own != given => {
-            return Err(ToolError::Failed(format!(
-                "the namespace from the provided object \"{own}\" does not match the namespace \"{given}\". You must pass '--namespace={own}' to perform this operation."
-            )));
-        }
         (Some(namespace), _) | (None, Some(namespace)) => namespace.clone(),
         (None, None) => config.namespace().to_owned(),
     };

@@ -19,7 +19,10 @@ mod kustomization;
 mod kustomize;
 mod manifest;
 mod merge;
+mod odoo;
 mod pip_audit;
+mod safety;
+mod terraform;
 mod yaml;
 
 use std::{env, ffi::OsString, path::Path};
@@ -32,7 +35,18 @@ pub use console::{Console, ToolError};
 pub const URL_VARIABLE: &str = "GATEWRIGHT_STANDINS_URL";
 
 /// The tools there are.
-pub(crate) const NAMES: [&str; 5] = ["docker", "kubectl", "kustomize", "aws", "pip-audit"];
+pub(crate) const NAMES: [&str; 7] = [
+    "docker",
+    "kubectl",
+    "kustomize",
+    "aws",
+    "pip-audit",
+    "safety",
+    "terraform",
+];
+
+/// The programs deployed services find, which base images would bring.
+pub(crate) const SERVICES: [&str; 1] = ["odoo"];
 
 /// Runs the tool a command line asks for and returns its exit code.
 pub async fn main(arguments: Vec<OsString>) -> u8 {
@@ -41,7 +55,7 @@ pub async fn main(arguments: Vec<OsString>) -> u8 {
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
     let Some((tool, arguments)) = chosen(&arguments) else {
-        let known = NAMES.join(", ");
+        let known = [&NAMES[..], &SERVICES].concat().join(", ");
         console.note(&format!(
             "gatewright-standin plays {known}; call it by one of these names"
         ));
@@ -62,6 +76,9 @@ async fn run(tool: &str, arguments: &[String], console: &mut Console) -> Result<
         "kubectl" => kubectl::run(parse("kubectl", arguments)?, console).await,
         "kustomize" => kustomize::run(&parse("kustomize", arguments)?, console),
         "aws" => aws::run(parse("aws", arguments)?, console).await,
+        "terraform" => terraform::run(arguments, console).await,
+        "safety" => safety::run(arguments, console),
+        "odoo" => odoo::run(arguments, console),
         _ => pip_audit::run(arguments, console).await,
     }
 }
@@ -70,7 +87,7 @@ async fn run(tool: &str, arguments: &[String], console: &mut Console) -> Result<
 fn chosen(arguments: &[String]) -> Option<(String, &[String])> {
     let known = |text: &String| {
         let name = Path::new(text).file_name()?.to_str()?;
-        NAMES.contains(&name).then(|| name.to_owned())
+        (NAMES.contains(&name) || SERVICES.contains(&name)).then(|| name.to_owned())
     };
     let (program, rest) = arguments.split_first()?;
     if let Some(tool) = known(program) {

@@ -9,7 +9,10 @@
 mod builds;
 mod builds_going_wrong;
 mod ecr;
+mod infrastructure;
+mod manifests;
 mod release;
 mod slack;
 mod stack;
+mod systems;
 mod tools;

@@ -155,15 +155,20 @@ impl Stack {
 
     /// Waits for a build's last event and returns the build.
     pub async fn finished(&self, id: &str) -> Value {
-        self.until(|events| {
+        self.finished_within(PATIENCE, id).await
+    }
+
+    /// The same for a build that may take its time.
+    pub async fn finished_within(&self, patience: Duration, id: &str) -> Value {
+        let ended = self.sink.wait_until(patience, |events| {
             (events.iter()).any(|event| {
                 event.detail["build-id"]
                     .as_str()
                     .is_some_and(|arn| arn.ends_with(id))
                     && event.detail["build-status"] != "IN_PROGRESS"
             })
-        })
-        .await;
+        });
+        ended.await.unwrap();
         // The event leaves a moment before the API shows the end.
         self.eventually("the build is complete", async || {
             let build = self.build(id).await;
