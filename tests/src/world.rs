@@ -55,9 +55,6 @@ impl World {
     /// # Panics
     /// When the definition does not compile.
     pub async fn of(definition: Definition) -> Self {
-        let machine =
-            gatewright_compiler::compile::compile(&definition).unwrap_or_else(|e| panic!("{e}"));
-        let machine = gatewright_compiler::compile::to_json(&machine);
         let world = Self {
             store: Store::new(MemoryTable::default()),
             builds: FakeBuilds::default(),
@@ -66,8 +63,8 @@ impl World {
             executions: FakeExecutions::default(),
             clock: FixedClock::new(),
             config: config(),
+            machine: machine_of(&definition),
             definition,
-            machine: serde_json::from_str(&machine).unwrap_or_else(|e| panic!("{e}")),
         };
         world
             .store
@@ -80,6 +77,20 @@ impl World {
             .await
             .unwrap_or_else(|e| panic!("{e}"));
         world
+    }
+
+    /// The same world, in which the next releases are of this definition: of
+    /// another pipeline, or of the pipeline's rollbacks.
+    ///
+    /// # Panics
+    /// When the definition does not compile.
+    pub async fn switch(&mut self, definition: Definition) {
+        self.machine = machine_of(&definition);
+        self.store
+            .apply(&definition)
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
+        self.definition = definition;
     }
 
     /// The input of a push to main, as CodePipeline sends it.
@@ -209,7 +220,9 @@ impl World {
 
     /// The build leaves the artifact behind: in the registry, or in the bucket.
     fn produced(&self, id: &str, name: &str) {
-        let digest = digest_of(name);
+        let order = self.builds.order(id);
+        let commit = order.map_or_else(|| COMMIT.to_owned(), |order| order.commit);
+        let digest = built(name, &commit);
         match self
             .definition
             .artifacts
@@ -217,8 +230,6 @@ impl World {
             .and_then(Artifact::repository)
         {
             Some(repository) => {
-                let order = self.builds.order(id);
-                let commit = order.map_or_else(|| COMMIT.to_owned(), |order| order.commit);
                 self.registry.push(repository, &commit, &digest);
             }
             None => {
@@ -238,11 +249,11 @@ impl World {
 
     /// The registry has scanned the image and found this.
     pub fn scan_settles(&self, severities: &[Severity]) {
-        self.scan_settles_of("image", severities);
+        self.scan_settles_of(&image(), severities);
     }
 
-    /// The registry has scanned this artifact and found this.
-    pub fn scan_settles_of(&self, artifact: &str, severities: &[Severity]) {
+    /// The registry has scanned this image and found this.
+    pub fn scan_settles_of(&self, image: &Digest, severities: &[Severity]) {
         let mut counts = BTreeMap::new();
         for severity in severities {
             *counts.entry(*severity).or_insert(0) += 1;
@@ -254,7 +265,7 @@ impl World {
             uri: None,
         });
         self.registry.scanned(ScanSeen {
-            digest: digest_of(artifact),
+            digest: image.clone(),
             status: Some("COMPLETE".to_owned()),
             description: None,
             enhanced: false,
@@ -268,15 +279,15 @@ impl World {
     /// # Errors
     /// What `judge-scan` fails with.
     pub async fn scan_event(&self) -> Result<Value, Failure> {
-        self.scan_event_of("gps-ingestion-service", "image").await
+        self.scan_event_of("gps-ingestion-service", &image()).await
     }
 
-    /// The event of the end of this artifact's scan.
+    /// The event of the end of this image's scan.
     ///
     /// # Errors
     /// What `judge-scan` fails with.
-    pub async fn scan_event_of(&self, repository: &str, artifact: &str) -> Result<Value, Failure> {
-        let detail = json!({ "scan-status": "COMPLETE", "repository-name": repository, "image-digest": digest_of(artifact) });
+    pub async fn scan_event_of(&self, repository: &str, image: &Digest) -> Result<Value, Failure> {
+        let detail = json!({ "scan-status": "COMPLETE", "repository-name": repository, "image-digest": image });
         self.call(
             "JudgeScan",
             json!({ "detail-type": "ECR Image Scan", "detail": detail }),
@@ -381,14 +392,20 @@ impl World {
     }
 }
 
-/// The image that packaging produces.
-pub fn image() -> Digest {
-    digest_of("image")
+fn machine_of(definition: &Definition) -> Value {
+    let machine = gatewright_compiler::compile(definition).unwrap_or_else(|e| panic!("{e}"));
+    let text = gatewright_compiler::to_json(&machine);
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// What a build makes of the artifact of this name.
-pub fn digest_of(artifact: &str) -> Digest {
-    Digest::of_bytes(format!("the {artifact}").as_bytes())
+/// The image that packaging produces.
+pub fn image() -> Digest {
+    built("image", COMMIT)
+}
+
+/// What a build makes of the artifact of this name from this commit.
+pub fn built(artifact: &str, commit: &str) -> Digest {
+    Digest::of_bytes(format!("the {artifact} of {commit}").as_bytes())
 }
 
 fn green() -> ReportResult {

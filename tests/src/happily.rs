@@ -1,0 +1,238 @@
+//! Does what the world does while releases wait, of whatever pipeline: builds end
+//! green, scans settle, people approve.
+
+use crate::machine::Stand;
+use crate::{Run, World, world::id};
+use gatewright_aws::Clock;
+use gatewright_aws::store::{Commit, Store, WaitKey, decision_write, wait_write};
+use gatewright_aws::table::When;
+use gatewright_domain::approval::{Choice, Decision, Request, State, Via, standing};
+use gatewright_domain::evidence::Severity;
+use gatewright_domain::people::Directory;
+use gatewright_domain::pipeline::{Definition, Event, Trigger};
+use gatewright_domain::{PersonId, wait::Answer};
+use gatewright_fakes::MemoryTable;
+use gatewright_handler::Failure;
+use serde_json::{Value, json};
+
+/// The input of an execution that this trigger matches.
+pub fn input_for(definition: &Definition, trigger: &Trigger, commit: &str) -> Value {
+    let sample = |patterns: &[String]| {
+        let first = patterns.first().map(String::as_str).unwrap_or_default();
+        first.replace('*', "1").replace('?', "1")
+    };
+    let mut input = json!({
+        "pipeline": definition.id, "commit": commit, "ref": "refs/heads/main",
+        "author": "sam@example.com", "message": "A change",
+    });
+    let mut say = |name: &str, value: Value| input[name] = value;
+    match &trigger.event {
+        Event::Push { branches } => say("ref", json!(format!("refs/heads/{}", sample(branches)))),
+        Event::Tag { patterns } => say("ref", json!(format!("refs/tags/{}", sample(patterns)))),
+        Event::PullRequest { into } => {
+            say("ref", json!("refs/pull/7/head"));
+            say("into", json!(sample(into)));
+        }
+        Event::Manual { environment } => {
+            say("cause", json!("manual"));
+            say("requester", json!("sam@example.com"));
+            if let Some(environment) = environment {
+                say("environment", json!(environment));
+            }
+        }
+        Event::Schedule { branch, .. } => {
+            say("cause", json!("schedule"));
+            say("schedule", json!(trigger.name));
+            say("ref", json!(format!("refs/heads/{branch}")));
+        }
+        Event::Upstream { pipeline, branch } => {
+            say("cause", json!("upstream"));
+            say(
+                "upstream",
+                json!({ "pipeline": pipeline, "release": "upstream" }),
+            );
+            say("ref", json!(format!("refs/heads/{branch}")));
+        }
+        Event::Rollback { environment } => {
+            say("cause", json!("rollback"));
+            say("requester", json!("sam@example.com"));
+            say("reason", json!("customers cannot pay"));
+            say("environment", json!(environment));
+        }
+    }
+    input
+}
+
+/// Lambda's own retry of an event.
+///
+/// # Errors
+/// When it fails every time.
+pub async fn retried<F: AsyncFn() -> Result<Value, Failure>>(call: F) -> Result<Value, Failure> {
+    let mut last = call().await;
+    for _ in 0..3 {
+        if last.is_ok() {
+            break;
+        }
+        last = call().await;
+    }
+    last
+}
+
+impl World {
+    /// Ends one thing that the release waits for, happily; whether there was one.
+    ///
+    /// # Panics
+    /// When the record cannot be read.
+    pub async fn goes_well(&self, release: &str) -> bool {
+        if self.running_build().await.is_some() {
+            let id = self.build_succeeds().await;
+            let _ = retried(async || self.build_event(&id).await).await;
+            return true;
+        }
+        self.scans_settle().await || self.everybody_approves(release).await
+    }
+
+    /// Settles every scan that is awaited, with nothing bad found.
+    async fn scans_settle(&self) -> bool {
+        let mut any = false;
+        for item in self.store.table().items_in("WAIT#") {
+            let awaited = &item.body["awaited"];
+            if awaited["for"] != "scan" || !item.body["answer"].is_null() {
+                continue;
+            }
+            let image: gatewright_domain::Digest =
+                serde_json::from_value(awaited["digest"].clone())
+                    .unwrap_or_else(|e| panic!("{awaited}: {e}"));
+            self.scan_settles_of(&image, &[Severity::Low]);
+            let repository = awaited["repository"].as_str().unwrap_or_default();
+            let _ = retried(async || self.scan_event_of(repository, &image).await).await;
+            any = true;
+        }
+        any
+    }
+
+    /// As many people as an open request asks for approve it; whether there was
+    /// one. `answer-approval` has its own tests.
+    ///
+    /// # Panics
+    /// When the record cannot be read, or nobody could reach the quorum.
+    pub async fn everybody_approves(&self, release: &str) -> bool {
+        let requests = self.store.approvals(&id(release)).await;
+        let requests = requests.unwrap_or_else(|e| panic!("{e}"));
+        let Some(request) = requests.into_iter().find(|r| r.state == State::Open) else {
+            return false;
+        };
+        for _ in 0..3 {
+            if self.approved(&request).await {
+                break;
+            }
+        }
+        true
+    }
+
+    async fn approved(&self, request: &Request) -> bool {
+        let now = self.clock.now();
+        let directory = self.store.directory().await;
+        let people = quorum_of(request, &directory.unwrap_or_else(|e| panic!("{e}")).value);
+        let known = self.store.approval(&request.release, request.index).await;
+        let Ok(Some(mut seen)) = known else {
+            return false;
+        };
+        let head = self.store.known_head(&request.release).await;
+        let mut commit = Commit::of(&head.unwrap_or_else(|e| panic!("{e}")));
+        for person in people {
+            let decision = Decision {
+                person,
+                choice: Choice::Approve,
+                reason: String::new(),
+                at: now,
+                via: Via::Page,
+                evidence: seen.value.evidence.clone(),
+            };
+            let write = decision_write(&seen.value, &decision);
+            commit = commit.write(write.unwrap_or_else(|e| panic!("{e}")));
+        }
+        seen.value.state = State::Approved { at: now };
+        let key = WaitKey::approval(&request.release, request.index);
+        let Ok(Some(mut wait)) = self.store.wait(&key).await else {
+            return false;
+        };
+        wait.value.answer = Some(Answer::Success { output: json!({}) });
+        let (when, rev) = (When::Rev(seen.rev), When::Rev(wait.rev));
+        let request = Store::<MemoryTable>::approval_write(&seen.value, when);
+        let commit = commit
+            .write(request.unwrap_or_else(|e| panic!("{e}")))
+            .write(wait_write(&wait.value, rev).unwrap_or_else(|e| panic!("{e}")));
+        self.store.commit(commit, now).await.is_ok()
+    }
+
+    /// Drives a release to its end; `on_wait` does something whenever it waits and
+    /// says whether it did. The sweep comes by when nothing moves.
+    ///
+    /// # Panics
+    /// When it has no end.
+    pub async fn drive(
+        &self,
+        run: &mut Run,
+        mut on_wait: impl AsyncFnMut(&World, &str) -> bool,
+    ) -> String {
+        let mut stuck = 0;
+        for _ in 0..400 {
+            let state = match run.go(self).await {
+                Stand::Ended(state) => return state,
+                Stand::Waits(state) => state,
+            };
+            if on_wait(self, &state).await {
+                stuck = 0;
+                continue;
+            }
+            stuck += 1;
+            assert!(
+                stuck < 50,
+                "{} waits in {state} for ever: {:?}",
+                run.name,
+                run.path
+            );
+            self.clock.pass(3_600);
+            let _ = self.call("Sweep", json!({})).await;
+        }
+        panic!("the release has no end: {:?}", run.path)
+    }
+
+    /// A release that goes well from this input to its end.
+    pub async fn release(&self, name: &str, input: Value) -> (Run, String) {
+        let mut run = Run::start(self, name, input);
+        let end = self
+            .drive(&mut run, async |world, _| world.goes_well(name).await)
+            .await;
+        (run, end)
+    }
+}
+
+/// People who together reach the quorum, nobody more than needed.
+fn quorum_of(request: &Request, directory: &Directory) -> Vec<PersonId> {
+    let mut chosen: Vec<PersonId> = Vec::new();
+    let excluded = |person: &gatewright_domain::people::Person| {
+        request.excluded.iter().any(|identity| person.is(identity))
+    };
+    for person in directory.people.iter().filter(|person| !excluded(person)) {
+        let so_far = standing(&request.quorum, &chosen, directory);
+        if so_far.is_reached() {
+            return chosen;
+        }
+        chosen.push(person.id.clone());
+        let missing = |s: &gatewright_domain::approval::Standing| {
+            s.missing.iter().map(|(_, count)| *count).sum::<u32>()
+        };
+        let now = standing(&request.quorum, &chosen, directory);
+        if missing(&now) == missing(&so_far) {
+            chosen.pop();
+        }
+    }
+    assert!(
+        standing(&request.quorum, &chosen, directory).is_reached(),
+        "{:?} cannot be reached",
+        request.quorum
+    );
+    chosen
+}

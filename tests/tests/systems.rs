@@ -1,0 +1,175 @@
+//! Every pipeline that is committed, every route of it, in memory: the compiled
+//! machine, the real handlers, fakes that evaluate conditions.
+
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+use gatewright_compiler::{compile, path_on, to_json, walk};
+use gatewright_domain::evidence::{BuildStatus, Percent};
+use gatewright_domain::pipeline::{Definition, Effect, Event};
+use gatewright_domain::release::Status;
+use gatewright_tests::happily::input_for;
+use gatewright_tests::world::COMMIT;
+use gatewright_tests::{Run, World, definitions};
+
+/// A second commit.
+const NEXT: &str = "9b1d7e22c40f4d5c8a6b3e1f0d2c4b6a8e0f1234";
+
+/// A world in which the pipeline that this trigger waits for has released.
+async fn world_for(definition: &Definition, event: &Event) -> World {
+    let Event::Upstream { pipeline, .. } = event else {
+        return World::of(definition.clone()).await;
+    };
+    let upstream = definitions().into_iter().find(|d| &d.id == pipeline);
+    let upstream = upstream.unwrap_or_else(|| panic!("there is no pipeline {pipeline}"));
+    let mut world = World::of(upstream.clone()).await;
+    let push = upstream
+        .triggers
+        .iter()
+        .find(|t| matches!(t.event, Event::Push { .. }));
+    let input = input_for(&upstream, push.unwrap(), COMMIT);
+    let (_, end) = world.release("upstream", input).await;
+    assert_eq!(end, "succeeded", "{pipeline}");
+    world.switch(definition.clone()).await;
+    world
+}
+
+#[tokio::test]
+async fn every_route_goes_from_its_trigger_to_its_end_through_its_own_states() {
+    for definition in definitions() {
+        let machine = compile(&definition).unwrap();
+        for trigger in &definition.triggers {
+            let world = world_for(&definition, &trigger.event).await;
+            let input = input_for(&definition, trigger, COMMIT);
+            let (run, end) = world.release("r", input).await;
+            let about = format!("{}: {}", definition.id, trigger.name);
+            let failure = world.head("r").await.failure;
+            assert_eq!(end, "succeeded", "{about}: {failure:?}");
+            let expected = path_on(&machine, Some(&trigger.name));
+            assert_eq!(run.path, expected, "{about}");
+            let head = world.has_ended("r", Status::Succeeded).await;
+            assert_eq!(head.route.as_deref(), Some(trigger.name.as_str()));
+            ran_and_nothing_else(&world, &definition, trigger, &about).await;
+        }
+    }
+}
+
+/// Every stage of the route that leaves a record has passed, and no other has
+/// begun; every environment that it deploys to runs what was built.
+async fn ran_and_nothing_else(
+    world: &World,
+    definition: &Definition,
+    trigger: &gatewright_domain::pipeline::Trigger,
+    about: &str,
+) {
+    let records = world.store.stages(&"r".parse().unwrap()).await.unwrap();
+    let mut ran: Vec<&str> = records.iter().map(|r| r.stage.as_str()).collect();
+    ran.dedup();
+    let builds = definition
+        .path(Some(trigger))
+        .filter(|(_, s)| s.build().is_some());
+    let expected: Vec<&str> = builds.map(|(_, s)| s.name.as_str()).collect();
+    assert_eq!(ran, expected, "{about}");
+    for (_, stage) in definition.path(Some(trigger)) {
+        let (Some(deploy), Some(environment)) = (stage.deploy(), &stage.environment) else {
+            continue;
+        };
+        if deploy.effect != Effect::Complete {
+            continue;
+        }
+        let current = world
+            .store
+            .current(&definition.id, environment)
+            .await
+            .unwrap();
+        let runs = current.unwrap_or_else(|| panic!("{about}: nothing runs in {environment}"));
+        let names: Vec<&str> = runs.artifacts.iter().map(|a| a.name.as_str()).collect();
+        let wanted: Vec<&str> = deploy.artifacts.iter().map(String::as_str).collect();
+        assert!(
+            names == wanted || runs.release.as_str() == "r",
+            "{about}: {environment}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_deploy_that_undoes_itself_goes_back_to_what_ran_before() {
+    let mut undone = 0;
+    for definition in definitions() {
+        let (index, stage) = match definition
+            .stages
+            .iter()
+            .enumerate()
+            .find(|(_, s)| s.is_cleared() && s.on_failure.is_some())
+        {
+            Some(found) => found,
+            None => continue,
+        };
+        let environment = stage.environment.clone().unwrap();
+        let trigger = definition
+            .triggers
+            .iter()
+            .find(|t| t.runs(&stage.name) && !matches!(t.event, Event::Upstream { .. }))
+            .unwrap();
+        let world = World::of(definition.clone()).await;
+        let (_, end) = world
+            .release("first", input_for(&definition, trigger, COMMIT))
+            .await;
+        assert_eq!(end, "succeeded", "{}", definition.id);
+        let before = world
+            .store
+            .current(&definition.id, &environment)
+            .await
+            .unwrap();
+        let mut run = Run::start(&world, "second", input_for(&definition, trigger, NEXT));
+        let failing = stage.name.to_string();
+        let end = world
+            .drive(&mut run, async |world, state| {
+                let is_it = state == failing
+                    && world
+                        .stage_of(&world.running_build().await.unwrap_or_default())
+                        .is_some_and(|s| s.name.as_str() == failing);
+                if is_it {
+                    let id = world.build_ends(BuildStatus::Failed, Percent(0)).await;
+                    world.build_event(&id).await.unwrap();
+                    return true;
+                }
+                world.goes_well("second").await
+            })
+            .await;
+        assert_eq!(end, "failed-clean", "{}: {:?}", definition.id, run.path);
+        let undo = definition.stages[index].on_failure.as_ref().unwrap();
+        assert!(
+            run.path.iter().any(|s| s == undo.as_str()),
+            "{:?}",
+            run.path
+        );
+        world.has_ended("second", Status::FailedClean).await;
+        let after = world
+            .store
+            .current(&definition.id, &environment)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(after.artifacts, before.unwrap().artifacts);
+        assert_eq!(
+            after.restored.map(|r| r.to_string()).as_deref(),
+            Some("first")
+        );
+        undone += 1;
+    }
+    assert!(undone > 0, "no pipeline undoes anything");
+}
+
+#[tokio::test]
+async fn every_machine_passes_the_path_walk_and_the_limits() {
+    for definition in definitions() {
+        let rollback = definition.rollback();
+        for definition in std::iter::once(definition).chain(rollback) {
+            let machine = compile(&definition).unwrap();
+            let json = serde_json::from_str(&to_json(&machine)).unwrap();
+            let paths = walk::paths(&json).unwrap_or_else(|v| panic!("{}: {v:?}", definition.id));
+            let ends = |end: &str| paths.iter().any(|path| path.end() == end);
+            assert!(ends("succeeded") && ends("failed-clean") && ends("failed-dirty"));
+        }
+    }
+}
