@@ -21,4 +21,4 @@ pub mod walk;
 pub use buildspec::buildspec;
 pub use compile::{CompileError, compile, happy_path, to_json, transitions};
 pub use diagnostic::{Diagnostic, Diagnostics, Level};
-pub use source::{Read, read, read_directory};
+pub use source::{Read, read, read_directory, reference, schema};
