@@ -23,4 +23,4 @@ pub use compile::{
     CompileError, compile, happy_path, path_on, to_json, transitions, transitions_on,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Level};
-pub use source::{Read, read, read_directory};
+pub use source::{Read, read, read_directory, reference, schema};

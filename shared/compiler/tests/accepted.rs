@@ -4,7 +4,7 @@
 
 use gatewright_compiler::{read, read_directory};
 use gatewright_domain::gate::Gate;
-use gatewright_domain::pipeline::{Definition, Trigger, Work};
+use gatewright_domain::pipeline::{Definition, Event, Work};
 
 const HEAD: &str = "language: 1\nid: shop\nname: Shop\nregion: eu-central-1\n\
     source: { repository: https://github.com/example/shop }\n";
@@ -51,8 +51,8 @@ fn a_stage_says_what_differs_from_the_defaults() {
             serde_json::to_string(&b.env).unwrap()
         )
     };
-    insta::assert_snapshot!(said(0), @r#"gatewright-build theirs BUILD_GENERAL1_LARGE 1200 3 ["python 3.10", "node 22"] {"A":{"from":"plain","value":"1"},"B":{"from":"plain","value":"two"}}"#);
-    insta::assert_snapshot!(said(1), @r#"gatewright-deploy-test ours BUILD_GENERAL1_2XLARGE 3600 0 ["python 3.13", "node 22"] {"A":{"from":"plain","value":"1"},"B":{"from":"plain","value":"three"}}"#);
+    insta::assert_snapshot!(said(0), @r#"gatewright-shop theirs BUILD_GENERAL1_LARGE 1200 3 ["python 3.10", "node 22"] {"A":{"from":"plain","value":"1"},"B":{"from":"plain","value":"two"}}"#);
+    insta::assert_snapshot!(said(1), @r#"gatewright-shop-test ours BUILD_GENERAL1_2XLARGE 3600 0 ["python 3.13", "node 22"] {"A":{"from":"plain","value":"1"},"B":{"from":"plain","value":"three"}}"#);
     insta::assert_snapshot!(said(2), @r#"special theirs BUILD_GENERAL1_LARGE 1200 3 ["python 3.10", "node 22"] {"A":{"from":"plain","value":"1"},"B":{"from":"plain","value":"two"}}"#);
 }
 
@@ -60,7 +60,7 @@ fn a_stage_says_what_differs_from_the_defaults() {
 fn without_defaults_there_are_ours() {
     let definition = definition("on: { manual: true }\nstages: [{ name: One, steps: [make] }]\n");
     let build = definition.stages[0].build().unwrap();
-    assert_eq!(build.project, "gatewright-build");
+    assert_eq!(build.project, "gatewright-shop");
     assert_eq!((build.timeout.0, build.retries), (900, 1));
     assert_eq!(definition.budget.0, 7 * 86_400);
     assert_eq!(definition.source.path, ".");
@@ -93,15 +93,23 @@ fn production_is_protected_unless_somebody_says_otherwise() {
 fn triggers_are_read_in_their_short_form() {
     let rest = "on:\n  push: { branches: [main, 'release/*'] }\n  tag: { patterns: ['v*.*.*'] }\n  manual: true\nstages: [{ name: One, steps: [make] }]\n";
     let expect = [
-        Trigger::Push {
+        Event::Push {
             branches: vec!["main".to_owned(), "release/*".to_owned()],
         },
-        Trigger::Tag {
+        Event::Tag {
             patterns: vec!["v*.*.*".to_owned()],
         },
-        Trigger::Manual,
+        Event::Manual { environment: None },
     ];
-    assert_eq!(definition(rest).triggers, expect);
+    let definition = definition(rest);
+    let events: Vec<&Event> = definition.triggers.iter().map(|t| &t.event).collect();
+    assert_eq!(events, expect.iter().collect::<Vec<_>>());
+    let names: Vec<&str> = definition
+        .triggers
+        .iter()
+        .map(|t| t.name.as_str())
+        .collect();
+    assert_eq!(names, ["push", "tag", "manual"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::check::unknown;
 use super::fields::{self, Fields};
+use super::language;
 use super::sink::{Marked, Sink};
 use super::tree::{Node, Value};
 use gatewright_domain::ids::{GroupName, PersonId};
@@ -29,7 +30,7 @@ pub(crate) fn read(root: &Node, sink: &Sink) -> Option<Directory> {
         sink.error_help(&(0..0), "the file is empty", help);
         return None;
     }
-    let top = Fields::of(root, &start, "a directory", &["people", "groups"], sink)?;
+    let top = Fields::of(root, &start, &language::DIRECTORY, sink)?;
     let items = |key| {
         top.required(key)
             .and_then(|node| fields::list(node, key, sink))
@@ -61,8 +62,7 @@ pub(crate) fn read(root: &Node, sink: &Sink) -> Option<Directory> {
 }
 
 fn person(node: &Node, sink: &Sink) -> Option<RawPerson> {
-    const KEYS: &[&str] = &["id", "name", "email", "slack", "aliases"];
-    let of = Fields::of(node, &node.at, "a person", KEYS, sink)?;
+    let of = Fields::of(node, &node.at, &language::PERSON, sink)?;
     let say = |key| of.required(key).and_then(|n| fields::text(n, key, sink));
     let (id, name, email) = (say("id"), say("name"), say("email"));
     if let Some(email) = &email
@@ -147,13 +147,7 @@ fn one_owner_each(people: &[RawPerson], sink: &Sink) {
 }
 
 fn group(node: &Node, sink: &Sink) -> Option<RawGroup> {
-    let of = Fields::of(
-        node,
-        &node.at,
-        "a group",
-        &["name", "title", "members"],
-        sink,
-    )?;
+    let of = Fields::of(node, &node.at, &language::GROUP, sink)?;
     let name = of
         .required("name")
         .and_then(|n| fields::id::<GroupName>(n, "name", sink));

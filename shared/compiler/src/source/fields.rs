@@ -1,6 +1,7 @@
 //! Reading a tree: mappings key by key, scalars by kind. Every reader reports
 //! what is wrong and goes on.
 
+use super::language::Object;
 use super::sink::{Marked, Sink, Span};
 use super::tree::{Node, Value};
 use gatewright_domain::text;
@@ -9,33 +10,30 @@ use gatewright_domain::text;
 pub(crate) struct Fields<'a> {
     /// Where the mapping is, for what is missing in it.
     pub(crate) at: Span,
-    what: &'static str,
+    object: &'static Object,
     entries: &'a [(Marked<String>, Node)],
-    known: &'a [&'static str],
     sink: &'a Sink,
 }
 
 impl<'a> Fields<'a> {
-    /// `node` as a mapping that may have the keys in `known`; `what` names it in
-    /// messages, with its article. `at` is where a missing key is reported.
+    /// `node` as such an object of the language. `at` is where a missing key is
+    /// reported.
     pub(crate) fn of(
         node: &'a Node,
         at: &Span,
-        what: &'static str,
-        known: &'a [&'static str],
+        object: &'static Object,
         sink: &'a Sink,
     ) -> Option<Self> {
-        let entries = entries(node, what, sink)?;
+        let entries = entries(node, object.what, sink)?;
         for (key, _) in entries {
-            if !known.contains(&key.value.as_str()) {
-                unknown_key(key, what, known, sink);
+            if !object.has(&key.value) {
+                unknown_key(key, object, sink);
             }
         }
         Some(Self {
             at: at.clone(),
-            what,
+            object,
             entries,
-            known,
             sink,
         })
     }
@@ -47,6 +45,12 @@ impl<'a> Fields<'a> {
 
     /// The place of `key` itself and its value.
     pub(crate) fn entry(&self, key: &str) -> Option<(&'a Span, &'a Node)> {
+        debug_assert!(
+            self.object.has(key),
+            "{:?} is no key of {}",
+            key,
+            self.object.what
+        );
         self.entries
             .iter()
             .find(|(name, _)| name.value == key)
@@ -57,12 +61,12 @@ impl<'a> Fields<'a> {
     pub(crate) fn required(&self, key: &str) -> Option<&'a Node> {
         let node = self.get(key);
         let misspelt = self.entries.iter().any(|(name, _)| {
-            !self.known.contains(&name.value.as_str())
-                && text::nearest(&name.value, self.known.iter().copied()) == Some(key)
+            !self.object.has(&name.value)
+                && text::nearest(&name.value, self.object.names()) == Some(key)
         });
         if node.is_none() && !misspelt {
             self.sink
-                .error(&self.at, format!("{} needs {key:?}", self.what));
+                .error(&self.at, format!("{} needs {key:?}", self.object.what));
         }
         node
     }
@@ -73,11 +77,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn unknown_key(key: &Marked<String>, what: &str, known: &[&'static str], sink: &Sink) {
-    let message = format!("{what} has no key {:?}", key.value);
-    let help = match text::nearest(&key.value, known.iter().copied()) {
+fn unknown_key(key: &Marked<String>, object: &Object, sink: &Sink) {
+    let message = format!("{} has no key {:?}", object.what, key.value);
+    let help = match text::nearest(&key.value, object.names()) {
         Some(near) => format!("did you mean {near:?}?"),
-        None => format!("the keys are {}", known.join(", ")),
+        None => {
+            let known: Vec<&str> = object.names().collect();
+            format!("the keys are {}", known.join(", "))
+        }
     };
     sink.error_help(&key.at, message, help);
 }

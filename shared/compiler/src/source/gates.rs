@@ -1,15 +1,17 @@
 //! Gates and the reports that they judge.
 
 use super::fields::{self, Fields};
+use super::language::{self, Object};
 use super::sink::{Marked, Sink};
 use super::tree::{Node, Value};
 use super::values;
 use gatewright_domain::evidence::Severity;
 use gatewright_domain::gate::{Gate, Leniency};
+use gatewright_domain::ids::GroupName;
 use gatewright_domain::pipeline::{Report, ReportFormat};
 use gatewright_domain::text;
 
-const KINDS: &[&str] = &["steps", "tests", "coverage", "scan"];
+const KINDS: &[&str] = &["steps", "tests", "coverage", "scan", "findings"];
 
 /// The gates of a stage. A stage that names none has the one that everybody
 /// expects: its steps succeed.
@@ -45,7 +47,13 @@ fn gate(node: &Node, sink: &Sink) -> Option<Marked<Gate>> {
         sink.error_help(&node.at, message, help);
         return None;
     }
-    let of = Fields::of(node, &node.at, "a gate", KINDS, sink)?;
+    if let Value::Map(entries) = &node.value
+        && let Some((key, _)) = entries.iter().find(|(key, _)| key.value == "steps")
+    {
+        sink.error_help(&key.at, "the steps gate has no settings", "write `- steps`");
+        return None;
+    }
+    let of = Fields::of(node, &node.at, &language::GATE, sink)?;
     let mut kinds = of.keys().filter(|key| KINDS.contains(&key.value.as_str()));
     let (kind, another) = (kinds.next()?, kinds.next());
     if let Some(another) = another {
@@ -62,17 +70,28 @@ fn gate(node: &Node, sink: &Sink) -> Option<Marked<Gate>> {
             report: fields::text(inner, "tests", sink)?.value,
         },
         "coverage" => coverage(inner, at, sink)?,
-        "scan" => scan(inner, at, sink)?,
+        "scan" => {
+            let (artifact, none_of, but) = forbids(inner, at, &language::SCAN, "artifact", sink)?;
+            Gate::Scan {
+                artifact,
+                none_of,
+                but,
+            }
+        }
         _ => {
-            sink.error_help(at, "the steps gate has no settings", "write `- steps`");
-            return None;
+            let (report, none_of, but) = forbids(inner, at, &language::FINDINGS, "report", sink)?;
+            Gate::Findings {
+                report,
+                none_of,
+                but,
+            }
         }
     };
     Some(Marked::new(gate, at))
 }
 
 fn coverage(node: &Node, at: &super::sink::Span, sink: &Sink) -> Option<Gate> {
-    let of = Fields::of(node, at, "a coverage gate", &["report", "at-least"], sink)?;
+    let of = Fields::of(node, at, &language::COVERAGE, sink)?;
     let report = of
         .required("report")
         .and_then(|n| fields::text(n, "report", sink));
@@ -85,11 +104,18 @@ fn coverage(node: &Node, at: &super::sink::Span, sink: &Sink) -> Option<Gate> {
     })
 }
 
-fn scan(node: &Node, at: &super::sink::Span, sink: &Sink) -> Option<Gate> {
-    let of = Fields::of(node, at, "a scan gate", &["artifact", "none-of"], sink)?;
-    let artifact = of
-        .required("artifact")
-        .and_then(|n| fields::text(n, "artifact", sink));
+/// What a scan gate and a findings gate have in common: of what, which
+/// severities, and what may let them through.
+fn forbids(
+    node: &Node,
+    at: &super::sink::Span,
+    object: &'static Object,
+    key: &str,
+    sink: &Sink,
+) -> Option<(String, Vec<Severity>, Leniency)> {
+    let of = Fields::of(node, at, object, sink)?;
+    let judged = of.required(key).and_then(|n| fields::text(n, key, sink));
+    let but = leniency(&of, sink);
     let listed = fields::list(of.required("none-of")?, "none-of", sink)?;
     let none_of: Vec<Marked<Severity>> = listed
         .iter()
@@ -109,14 +135,34 @@ fn scan(node: &Node, at: &super::sink::Span, sink: &Sink) -> Option<Gate> {
             severities.push(severity.value);
         }
     }
-    if none_of.len() == listed.len() {
+    // A scanner in the steps rates everything that it reports.
+    if none_of.len() == listed.len() && key == "artifact" {
         warn_of_holes(&none_of, sink);
     }
-    Some(Gate::Scan {
-        artifact: artifact?.value,
-        none_of: severities,
-        but: Leniency::default(),
-    })
+    Some((judged?.value, severities, but?))
+}
+
+fn leniency(of: &Fields<'_>, sink: &Sink) -> Option<Leniency> {
+    let known = of
+        .get("only-new")
+        .map_or(Some(false), |n| fields::flag(n, "only-new", sink));
+    let mut but = Leniency {
+        known: known?,
+        ..Leniency::default()
+    };
+    let Some((at, node)) = of.entry("unless") else {
+        return Some(but);
+    };
+    if matches!(node.value, Value::Map(_)) {
+        let unless = Fields::of(node, at, &language::SIGN_OFF, sink)?;
+        let group = fields::id::<GroupName>(unless.required("sign-off")?, "sign-off", sink)?;
+        but.sign_off = Some(group.value);
+    } else {
+        let words = ["waiver"];
+        fields::one_of(node, "unless", &words, sink)?;
+        but.waiver = true;
+    }
+    Some(but)
 }
 
 /// A gate that forbids something and lets worse through is rarely meant.
@@ -124,10 +170,11 @@ fn warn_of_holes(none_of: &[Marked<Severity>], sink: &Sink) {
     let Some(mildest) = none_of.iter().min_by_key(|s| s.value) else {
         return;
     };
-    let missing: Vec<&str> = values::SEVERITIES
+    let missing: Vec<&str> = language::SEVERITIES
         .iter()
-        .filter(|s| **s > mildest.value && none_of.iter().all(|n| n.value != **s))
-        .map(|s| s.as_str())
+        .map(|word| Severity::from_api(word))
+        .filter(|s| *s > mildest.value && none_of.iter().all(|n| n.value != *s))
+        .map(Severity::as_str)
         .collect();
     if !missing.is_empty() {
         sink.warn(
@@ -153,10 +200,10 @@ pub(crate) fn reports(node: &Node, sink: &Sink) -> Vec<(Marked<String>, Option<R
 
 fn report(name: &Marked<String>, node: &Node, sink: &Sink) -> Option<Report> {
     let named = values::is_name(name, "a report", sink);
-    let of = Fields::of(node, &name.at, "a report", &["files", "format"], sink)?;
+    let of = Fields::of(node, &name.at, &language::REPORT, sink)?;
     let format = of
         .required("format")
-        .and_then(|n| fields::one_of(n, "a report's format", &["junit", "cobertura"], sink));
+        .and_then(|n| fields::one_of(n, "a report's format", language::FORMATS, sink));
     let listed = fields::list(of.required("files")?, "files", sink)?;
     if listed.is_empty() {
         sink.error(
@@ -172,7 +219,8 @@ fn report(name: &Marked<String>, node: &Node, sink: &Sink) -> Option<Report> {
         files,
         format: match format.filter(|_| named)?.value {
             "junit" => ReportFormat::Junit,
-            _ => ReportFormat::Cobertura,
+            "cobertura" => ReportFormat::Cobertura,
+            _ => ReportFormat::Sarif,
         },
     })
 }

@@ -1,24 +1,39 @@
 //! The definition language, version 1: YAML in, a checked
 //! [`Definition`] out, or everything that is wrong with it at once.
 //!
-//! `tree` keeps places, `fields` and `values` read, `pipeline`, `stage`,
-//! `settings` and `gates` know the language's words, `check` and `quorum` what
-//! must hold between them, `lower` fills in the defaults.
+//! `language` describes the language as data. `tree` keeps places, `fields` and
+//! `values` read; `pipeline`, `triggers`, `environment`, `stages` and their
+//! neighbours know what the words mean, and `matrix` fills in. `routes` says which
+//! stages each trigger runs, `check` what must hold between all of it, and `lower`
+//! writes out what short forms mean.
 
+mod approval;
+mod artifact;
+mod build;
 mod check;
 mod directory;
+mod environment;
 mod fields;
 mod gates;
+mod language;
 mod lower;
+mod matrix;
+mod notify;
 mod pipeline;
-mod quorum;
+mod routes;
 mod secrets;
 mod settings;
 mod sink;
 mod stage;
+mod stages;
+mod strategy;
 mod syntax;
+mod time;
 mod tree;
+mod triggers;
 mod values;
+
+pub use language::{reference, schema};
 
 use crate::compile;
 use crate::diagnostic::{Diagnostics, Level};
@@ -51,11 +66,10 @@ pub fn read(
     let sink = Sink::default();
     let definition = tree::parse(text, &sink).and_then(|root| {
         let raw = pipeline::read(&root, &sink)?;
-        check::check(&raw, &sink);
-        quorum::check(&raw, directory, &sink);
-        let budget = raw.budget.clone();
-        let definition = lower::lower(raw)?;
-        check_budget(&definition, &budget, &sink);
+        let routes = routes::routes(&raw, &sink);
+        check::check(&raw, &routes, directory, &sink);
+        let definition = lower::lower(&raw, &routes)?;
+        check_budget(&definition, &raw.budget, &sink);
         Some(definition)
     });
     let found = sink.into_diagnostics(file_name, text);

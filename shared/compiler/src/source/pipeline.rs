@@ -1,19 +1,21 @@
 //! The top of a definition: everything but its stages.
 
+use super::artifact;
+use super::environment::{self, RawEnvironment};
 use super::fields::{self, Fields};
+use super::language;
+use super::matrix::{self, Where};
+use super::notify;
 use super::secrets;
 use super::settings::{self, Settings};
 use super::sink::{Marked, Sink};
-use super::stage::{self, RawStage};
+use super::stages::{self, RawStages};
 use super::tree::{Node, Value};
+use super::triggers::{self, RawTriggers};
 use super::values;
-use gatewright_domain::ids::{EnvironmentName, PipelineId};
-use gatewright_domain::pipeline::{
-    Artifact, Environment, Event, Form, Notify, Seconds, Source, Strategy, Undo, Versioning,
-};
-
-/// An environment under its checked name.
-pub(crate) type NamedEnvironment = (EnvironmentName, Environment);
+use gatewright_domain::ids::PipelineId;
+use gatewright_domain::pipeline::{Artifact, Feature, Notify, Seconds, Source, Target};
+use indexmap::IndexMap;
 
 /// A definition as written: what could be read of it, with places.
 #[derive(Debug)]
@@ -23,42 +25,59 @@ pub(crate) struct RawPipeline {
     pub(crate) description: String,
     pub(crate) region: Option<String>,
     pub(crate) source: Option<Source>,
-    pub(crate) triggers: Vec<Event>,
+    pub(crate) on: RawTriggers,
     /// Names as written; the artifact where it could be read.
     pub(crate) artifacts: Vec<(Marked<String>, Option<Artifact>)>,
     /// Names as written; the environment where it could be read.
-    pub(crate) environments: Vec<(Marked<String>, Option<NamedEnvironment>)>,
+    pub(crate) environments: Vec<(Marked<String>, Option<RawEnvironment>)>,
     pub(crate) defaults: Settings,
-    pub(crate) stages: Vec<RawStage>,
+    pub(crate) stages: RawStages,
+    pub(crate) downstream: Vec<Marked<PipelineId>>,
     pub(crate) notify: Notify,
+    pub(crate) targets: IndexMap<String, Target>,
+    pub(crate) accepts: Vec<Marked<Feature>>,
     pub(crate) budget: Marked<Seconds>,
 }
 
-const KEYS: &[&str] = &[
-    "language",
-    "id",
-    "name",
-    "description",
-    "region",
-    "source",
-    "on",
-    "artifacts",
-    "environments",
-    "defaults",
-    "stages",
-    "notify",
-    "budget",
-];
+impl RawPipeline {
+    /// The environment of that name, where it could be read.
+    pub(crate) fn environment(&self, name: &str) -> Option<&RawEnvironment> {
+        self.environments
+            .iter()
+            .find(|(n, _)| n.value == name)
+            .and_then(|(_, environment)| environment.as_ref())
+    }
+
+    /// The artifact of that name, where it could be read.
+    pub(crate) fn artifact(&self, name: &str) -> Option<&Artifact> {
+        self.artifacts
+            .iter()
+            .find(|(n, _)| n.value == name)
+            .and_then(|(_, artifact)| artifact.as_ref())
+    }
+
+    /// The names of its environments.
+    pub(crate) fn environment_names(&self) -> Vec<&str> {
+        self.environments
+            .iter()
+            .map(|(n, _)| n.value.as_str())
+            .collect()
+    }
+
+    /// The names of its artifacts.
+    pub(crate) fn artifact_names(&self) -> Vec<&str> {
+        self.artifacts
+            .iter()
+            .map(|(n, _)| n.value.as_str())
+            .collect()
+    }
+}
 
 /// The language that this compiler reads.
 const LANGUAGE: &str = "1";
 
 /// A release may take a week unless its definition says otherwise.
 const BUDGET: Seconds = Seconds(7 * 86_400);
-
-/// After two hours without a sign of life a lock counts as abandoned: longer
-/// than any deploy should take, shorter than a night.
-const LEASE: Seconds = Seconds(2 * 3_600);
 
 /// Reads the root of a definition.
 pub(crate) fn read(root: &Node, sink: &Sink) -> Option<RawPipeline> {
@@ -74,7 +93,8 @@ pub(crate) fn read(root: &Node, sink: &Sink) -> Option<RawPipeline> {
     if !speaks_our_language(root, sink) {
         return None;
     }
-    let top = Fields::of(root, &start, "a pipeline", KEYS, sink)?;
+    let top = Fields::of(root, &start, &language::PIPELINE, sink)?;
+    outside_the_stages(root, sink);
     let say = |key| {
         top.required(key)
             .and_then(|node| fields::text(node, key, sink))
@@ -98,19 +118,22 @@ pub(crate) fn read(root: &Node, sink: &Sink) -> Option<RawPipeline> {
             },
             |(at, node)| source(node, at, sink),
         ),
-        triggers: triggers(&top, sink),
+        on: triggers::read(&top, sink),
         artifacts: named(&top, "artifacts", sink, |key, node| {
-            artifact(key, node, sink)
+            artifact::read(key, node, sink)
         }),
         environments: named(&top, "environments", sink, |key, node| {
-            environment(key, node, sink)
+            environment::read(key, node, sink)
         }),
         defaults: top
             .entry("defaults")
             .map(|(at, node)| settings::defaults(node, at, sink))
             .unwrap_or_default(),
-        stages: stages(&top, sink),
-        notify: notify(&top, sink),
+        stages: stages::read(&top, sink),
+        downstream: notify::downstream(&top, sink),
+        notify: notify::notify(&top, sink),
+        targets: notify::targets(&top, sink),
+        accepts: notify::accepts(&top, sink),
         budget: top
             .get("budget")
             .and_then(|node| values::duration(node, "budget", sink))
@@ -170,7 +193,7 @@ fn region(node: &Node, sink: &Sink) -> Option<String> {
 }
 
 fn source(node: &Node, at: &super::sink::Span, sink: &Sink) -> Option<Source> {
-    let of = Fields::of(node, at, "a source", &["repository", "path"], sink)?;
+    let of = Fields::of(node, at, &language::SOURCE, sink)?;
     let path = of.get("path").map_or_else(
         || Some(".".to_owned()),
         |n| Some(values::path(n, "path", sink)?.value),
@@ -190,59 +213,6 @@ fn source(node: &Node, at: &super::sink::Span, sink: &Sink) -> Option<Source> {
     })
 }
 
-fn triggers(top: &Fields<'_>, sink: &Sink) -> Vec<Event> {
-    const HELP: &str = "say for instance `on: {push: {branches: [main]}}` or `on: {manual: true}`";
-    let Some((at, node)) = top.entry("on") else {
-        sink.error_help(
-            &top.at,
-            "nothing starts this pipeline: it needs \"on\"",
-            HELP,
-        );
-        return Vec::new();
-    };
-    let Some(on) = Fields::of(node, at, "on", &["push", "tag", "manual"], sink) else {
-        return Vec::new();
-    };
-    let patterns = |kind: &str, key: &'static str, what: &'static str| -> Option<Vec<String>> {
-        let (at, node) = on.entry(kind)?;
-        let known = [key];
-        let of = Fields::of(node, at, what, &known, sink)?;
-        let node = of.required(key)?;
-        let items = fields::list(node, key, sink)?;
-        if items.is_empty() {
-            sink.error(
-                &node.at,
-                format!("{key} is empty: {what} trigger must match something"),
-            );
-        }
-        Some(
-            items
-                .iter()
-                .filter_map(|item| values::pattern(item, sink))
-                .collect(),
-        )
-    };
-    let mut triggers = Vec::new();
-    if let Some(branches) = patterns("push", "branches", "a push") {
-        triggers.push(Event::Push { branches });
-    }
-    if let Some(patterns) = patterns("tag", "patterns", "a tag") {
-        triggers.push(Event::Tag { patterns });
-    }
-    if on
-        .get("manual")
-        .and_then(|n| fields::flag(n, "manual", sink))
-        == Some(true)
-    {
-        triggers.push(Event::Manual { environment: None });
-    }
-    let tried = ["push", "tag"].iter().any(|kind| on.get(kind).is_some());
-    if triggers.is_empty() && !tried {
-        sink.error_help(at, "nothing starts this pipeline", HELP);
-    }
-    triggers
-}
-
 /// A mapping from names to things of one kind.
 fn named<T>(
     top: &Fields<'_>,
@@ -258,121 +228,11 @@ fn named<T>(
         .collect()
 }
 
-fn artifact(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Artifact> {
-    let named = values::is_name(key, "an artifact", sink);
-    let of = Fields::of(
-        node,
-        &key.at,
-        "an artifact",
-        &["type", "repository", "keep"],
-        sink,
-    )?;
-    let kind = of
-        .required("type")
-        .and_then(|n| fields::one_of(n, "an artifact's type", &["image"], sink));
-    let keep = of
-        .get("keep")
-        .map_or(Some(20), |n| fields::count(n, "keep", 1..=10_000, sink));
-    let repository = fields::text(of.required("repository")?, "repository", sink)?;
-    // Amazon ECR API, CreateRepository: the pattern of repositoryName.
-    let part = |part: &str| {
-        part.split(['.', '_', '-']).all(|word| {
-            !word.is_empty()
-                && word
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-        })
-    };
-    if !(2..=256).contains(&repository.value.len()) || !repository.value.split('/').all(part) {
-        sink.error_help(
-            &repository.at,
-            format!("{:?} is not the name of an ECR repository", repository.value),
-            "lower-case letters and digits, with single '-', '_', '.' or '/' between; no registry, no tag",
-        );
-        return None;
-    }
-    kind.filter(|_| named)?;
-    Some(Artifact {
-        form: Form::Image {
-            repository: repository.value,
-        },
-        version: Versioning::Commit,
-        keep: keep?,
-        from: None,
-    })
-}
-
-fn environment(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<NamedEnvironment> {
-    const KEYS: &[&str] = &["cluster", "namespace", "protected", "lease"];
-    let name = fields::parsed::<EnvironmentName>(key, sink);
-    let of = Fields::of(node, &key.at, "an environment", KEYS, sink)?;
-    let say = |key| of.required(key).and_then(|n| fields::text(n, key, sink));
-    let (cluster, namespace) = (say("cluster"), say("namespace"));
-    let protected = of.get("protected").map_or_else(
-        || Some(sounds_like_production(&key.value)),
-        |node| fields::flag(node, "protected", sink),
-    );
-    let lease = of.get("lease").map_or(Some(LEASE), |n| {
-        Some(values::duration(n, "lease", sink)?.value)
-    });
-    Some((
-        name?.value,
-        Environment {
-            description: String::new(),
-            cluster: Some(cluster?.value),
-            namespace: Some(namespace?.value),
-            role: None,
-            url: None,
-            data: None,
-            access: Vec::new(),
-            protected: protected?,
-            lease: lease?,
-            strategy: Strategy::default(),
-            rollback: Undo::default(),
-            windows: Vec::new(),
-            soak: None,
-        },
-    ))
-}
-
-/// Whether a name means production. `pre-production` does too: somebody who
-/// means otherwise says `protected: false`.
-fn sounds_like_production(name: &str) -> bool {
-    name.split('-')
-        .any(|part| ["prod", "production", "prd", "live"].contains(&part))
-}
-
-fn stages(top: &Fields<'_>, sink: &Sink) -> Vec<RawStage> {
-    let Some(node) = top.required("stages") else {
-        return Vec::new();
-    };
-    let Some(items) = fields::list(node, "stages", sink) else {
-        return Vec::new();
-    };
-    if items.is_empty() {
-        sink.error(&node.at, "a pipeline needs at least one stage");
-    }
-    items
-        .iter()
-        .filter_map(|item| stage::read(item, sink))
-        .collect()
-}
-
-fn notify(top: &Fields<'_>, sink: &Sink) -> Notify {
-    let slack = top.entry("notify").and_then(|(at, node)| {
-        let of = Fields::of(node, at, "notify", &["slack"], sink)?;
-        let channel = fields::text(of.get("slack")?, "slack", sink)?;
-        if !channel.value.starts_with('#') || channel.value.contains(char::is_whitespace) {
-            sink.error_help(
-                &channel.at,
-                format!("{:?} is not a Slack channel", channel.value),
-                "write its name with the #, in quotes: \"#releases\"",
-            );
+/// Only stages with a matrix are filled in.
+fn outside_the_stages(root: &Node, sink: &Sink) {
+    if let Value::Map(entries) = &root.value {
+        for (_, node) in entries.iter().filter(|(key, _)| key.value != "stages") {
+            matrix::plain(node, Where::Outside, sink);
         }
-        Some(channel.value)
-    });
-    Notify {
-        slack,
-        routes: Vec::new(),
     }
 }

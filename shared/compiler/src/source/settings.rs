@@ -2,6 +2,7 @@
 //! `defaults`.
 
 use super::fields::{self, Fields};
+use super::language;
 use super::secrets;
 use super::sink::{Marked, Sink, Span};
 use super::tree::{Node, Value};
@@ -18,55 +19,34 @@ pub(crate) struct Settings {
     pub(crate) timeout: Option<Seconds>,
     pub(crate) retries: Option<u32>,
     pub(crate) runtimes: IndexMap<String, String>,
-    pub(crate) env: IndexMap<String, Variable>,
+    pub(crate) env: Vec<(Marked<String>, Variable)>,
+    pub(crate) cache: Vec<String>,
+    pub(crate) install: Vec<String>,
 }
 
-/// Their keys.
-pub(crate) const KEYS: &[&str] = &[
-    "project", "image", "compute", "timeout", "retries", "runtimes", "env",
-];
-
-/// CodeBuild's compute types for Linux containers, by our shorter names.
-const COMPUTE: &[(&str, &str)] = &[
-    ("small", "BUILD_GENERAL1_SMALL"),
-    ("medium", "BUILD_GENERAL1_MEDIUM"),
-    ("large", "BUILD_GENERAL1_LARGE"),
-    ("xlarge", "BUILD_GENERAL1_XLARGE"),
-    ("2xlarge", "BUILD_GENERAL1_2XLARGE"),
-];
-
-/// Variables that `start-build` sets for every build. CodeBuild prefers those to
-/// a buildspec's, so a definition that set them would be silently ignored.
-const TAKEN: &[&str] = &[
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "ECR_REGISTRY",
-    "IMAGE_TAG",
-    "IMAGE",
-    "CLUSTER",
-    "NAMESPACE",
+/// CodeBuild's compute types for Linux containers, in the order of our shorter
+/// names.
+const COMPUTE: &[&str] = &[
+    "BUILD_GENERAL1_SMALL",
+    "BUILD_GENERAL1_MEDIUM",
+    "BUILD_GENERAL1_LARGE",
+    "BUILD_GENERAL1_XLARGE",
+    "BUILD_GENERAL1_2XLARGE",
 ];
 
 /// Reads `defaults`.
 pub(crate) fn defaults(node: &Node, at: &Span, sink: &Sink) -> Settings {
-    Fields::of(node, at, "defaults", KEYS, sink)
+    Fields::of(node, at, &language::DEFAULTS, sink)
         .map_or_else(Settings::default, |of| read(&of, sink))
 }
 
 /// Reads the settings among the keys of a stage.
 pub(crate) fn read(of: &Fields<'_>, sink: &Sink) -> Settings {
-    let compute: Vec<&str> = COMPUTE.iter().map(|(word, _)| *word).collect();
     let retries = of.get("retries");
     Settings {
         project: of.get("project").and_then(|n| project(n, sink)),
-        image: of.get("image").and_then(|n| image(n, sink)),
-        compute: of.get("compute").and_then(|n| {
-            let word = fields::one_of(n, "compute", &compute, sink)?;
-            COMPUTE
-                .iter()
-                .find(|(w, _)| *w == word.value)
-                .map(|(_, theirs)| *theirs)
-        }),
+        image: of.get("image").and_then(|n| one_word(n, "image", sink)),
+        compute: of.get("compute").and_then(|n| compute(n, sink)),
         timeout: of
             .get("timeout")
             .and_then(|n| values::build_timeout(n, sink))
@@ -80,7 +60,25 @@ pub(crate) fn read(of: &Fields<'_>, sink: &Sink) -> Settings {
             .get("env")
             .map(|n| variables(n, sink))
             .unwrap_or_default(),
+        cache: commands(of, "cache", "a pattern of cache", sink),
+        install: commands(of, "install", "a command of install", sink),
     }
+}
+
+/// A list of text, none of which holds a credential.
+fn commands(of: &Fields<'_>, key: &'static str, item: &str, sink: &Sink) -> Vec<String> {
+    let said = of
+        .get(key)
+        .map(|n| fields::texts(n, key, item, sink))
+        .unwrap_or_default();
+    said.iter().for_each(|text| refuse_secret(text, sink));
+    said.into_iter().map(|text| text.value).collect()
+}
+
+fn compute(node: &Node, sink: &Sink) -> Option<&'static str> {
+    let word = fields::one_of(node, "compute", language::COMPUTE, sink)?;
+    let at = language::COMPUTE.iter().position(|w| *w == word.value)?;
+    COMPUTE.get(at).copied()
 }
 
 fn project(node: &Node, sink: &Sink) -> Option<Marked<String>> {
@@ -99,8 +97,9 @@ fn project(node: &Node, sink: &Sink) -> Option<Marked<String>> {
     valid.then_some(said)
 }
 
-fn image(node: &Node, sink: &Sink) -> Option<String> {
-    let said = fields::text(node, "image", sink)?;
+/// An image's name.
+pub(crate) fn one_word(node: &Node, what: &str, sink: &Sink) -> Option<String> {
+    let said = fields::text(node, what, sink)?;
     if said.value.contains(char::is_whitespace) {
         sink.error(&said.at, "a build image is named in one word");
         return None;
@@ -119,18 +118,19 @@ fn runtimes(node: &Node, sink: &Sink) -> IndexMap<String, String> {
         .collect()
 }
 
-fn variables(node: &Node, sink: &Sink) -> IndexMap<String, Variable> {
+fn variables(node: &Node, sink: &Sink) -> Vec<(Marked<String>, Variable)> {
     fields::entries(node, "env", sink)
         .unwrap_or_default()
         .iter()
         .filter_map(|(name, node)| {
             variable_name(name, sink);
-            Some((name.value.clone(), variable(name, node, sink)?))
+            Some((name.clone(), variable(name, node, sink)?))
         })
         .collect()
 }
 
-fn variable_name(name: &Marked<String>, sink: &Sink) {
+/// Whether `name` can name a variable of a build; reported where it cannot.
+pub(crate) fn variable_name(name: &Marked<String>, sink: &Sink) -> bool {
     let word = name.value.as_str();
     let valid = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -144,13 +144,9 @@ fn variable_name(name: &Marked<String>, sink: &Sink) {
             &name.at,
             format!("{word} is CodeBuild's own: it reserves CODEBUILD_"),
         );
-    } else if TAKEN.contains(&word) {
-        sink.error_help(
-            &name.at,
-            format!("{word} is set by gatewright for every build"),
-            "what is set here would be ignored; use another name",
-        );
+        return false;
     }
+    valid
 }
 
 fn variable(name: &Marked<String>, node: &Node, sink: &Sink) -> Option<Variable> {
@@ -179,7 +175,7 @@ fn variable(name: &Marked<String>, node: &Node, sink: &Sink) -> Option<Variable>
 }
 
 fn reference(name: &Marked<String>, node: &Node, sink: &Sink) -> Option<Variable> {
-    let of = Fields::of(node, &name.at, "a variable", &["secret", "parameter"], sink)?;
+    let of = Fields::of(node, &name.at, &language::VARIABLE, sink)?;
     let say = |key| {
         of.get(key)
             .and_then(|n| fields::text(n, key, sink))

@@ -1,33 +1,77 @@
 //! One stage of a definition, as written.
 
+use super::approval::{self, RawApproval};
+use super::build::{self, RawBuild};
 use super::fields::{self, Fields};
-use super::gates;
+use super::language;
 use super::pipeline::described;
-use super::settings::{self, Settings, refuse_secret};
+use super::settings::{self, Settings};
 use super::sink::{Marked, Sink, Span};
-use super::tree::{Node, Value};
+use super::tree::Node;
 use super::values;
-use gatewright_domain::gate::Gate;
-use gatewright_domain::ids::{GroupName, StageName};
-use gatewright_domain::pipeline::{Report, Seconds, Step};
-use gatewright_domain::text;
+use gatewright_domain::ids::StageName;
 
-/// A stage as written: what could be read of it, with places.
+/// A stage as written: what could be read of it, with places. A matrix has one
+/// for each of its legs.
 #[derive(Debug)]
 pub(crate) struct RawStage {
     /// Where to report what concerns the stage as a whole: its name.
     pub(crate) at: Span,
     pub(crate) name: Option<StageName>,
+    /// The written stage that it is a leg of.
+    pub(crate) of: Option<StageName>,
     pub(crate) description: String,
+    /// The triggers that run it, by kind or name; all when it says none.
+    pub(crate) on: Option<Vec<Marked<String>>>,
     pub(crate) environment: Option<Marked<String>>,
     pub(crate) settings: Settings,
-    pub(crate) install: Vec<String>,
-    pub(crate) steps: Vec<Step>,
-    /// Names as written; the report where it could be read.
-    pub(crate) reports: Vec<(Marked<String>, Option<Report>)>,
-    pub(crate) produces: Option<Marked<String>>,
-    pub(crate) gates: Vec<Marked<Gate>>,
+    pub(crate) build: RawBuild,
     pub(crate) kind: Kind,
+}
+
+impl RawStage {
+    /// What it is called in messages.
+    pub(crate) fn title(&self) -> String {
+        self.name.as_ref().map_or_else(
+            || "an unnamed stage".to_owned(),
+            |name| format!("{:?}", name.as_str()),
+        )
+    }
+
+    /// A stage of which no more than the name could be read.
+    pub(crate) fn unclear(at: &Span, name: Option<StageName>) -> Self {
+        Self {
+            at: at.clone(),
+            name,
+            of: None,
+            description: String::new(),
+            on: None,
+            environment: None,
+            settings: Settings::default(),
+            build: RawBuild::default(),
+            kind: Kind::Unclear,
+        }
+    }
+
+    /// The artifacts that it deploys, as far as they could be read.
+    pub(crate) fn deploys(&self) -> &[Marked<String>] {
+        match &self.kind {
+            Kind::Deploy { artifacts } => artifacts,
+            Kind::Build | Kind::Approval(_) | Kind::Unclear => &[],
+        }
+    }
+
+    /// Whether it changes an environment.
+    pub(crate) fn is_deploy(&self) -> bool {
+        matches!(self.kind, Kind::Deploy { .. })
+    }
+
+    /// Whether it works in this environment.
+    pub(crate) fn is_about(&self, environment: &str) -> bool {
+        self.environment
+            .as_ref()
+            .is_some_and(|e| e.value == environment)
+    }
 }
 
 /// What a stage does.
@@ -35,106 +79,122 @@ pub(crate) struct RawStage {
 pub(crate) enum Kind {
     /// Run steps.
     Build,
-    /// Deploy this artifact; the environment is the stage's.
-    Deploy { artifact: Option<Marked<String>> },
+    /// Deploy these artifacts; the environment is the stage's.
+    Deploy { artifacts: Vec<Marked<String>> },
     /// Ask people.
     Approval(RawApproval),
     /// It does not say one thing; that is reported.
     Unclear,
 }
 
-/// So many people of a group.
-pub(crate) type Line = (Marked<GroupName>, u32);
-
-/// An approval as written.
-#[derive(Debug)]
-pub(crate) struct RawApproval {
-    /// The lines of the quorum, at the place of all of it.
-    pub(crate) quorum: Marked<Vec<Line>>,
-    pub(crate) checklist: Vec<String>,
-    pub(crate) expires: Seconds,
-    pub(crate) remind: Seconds,
-}
-
-/// What only stages with a build have.
-const BUILD_KEYS: &[&str] = &["install", "steps", "reports", "produces", "gates"];
-const KEYS: &[&str] = &[
-    "name",
-    "description",
-    "environment",
-    "deploy",
-    "approval",
-    "install",
-    "steps",
-    "reports",
-    "produces",
-    "gates",
-    "project",
-    "image",
-    "compute",
-    "timeout",
-    "retries",
-    "runtimes",
-    "env",
+/// What a stage in a group cannot do, and why.
+const NOT_IN_A_GROUP: &[(&str, &str)] = &[
+    (
+        "deploy",
+        "a deploy is alone in its environment; make it a stage of its own, after the group",
+    ),
+    (
+        "approval",
+        "people are asked one question at a time; make it a stage of its own",
+    ),
+    (
+        "matrix",
+        "make the matrix a stage of its own: its legs run side by side already",
+    ),
+    (
+        "parallel",
+        "put all stages that run side by side into one list",
+    ),
+    (
+        "fail-fast",
+        "say it beside `parallel`: it is about all stages of the group",
+    ),
 ];
 
-/// Nobody should have to answer on a Sunday; after three days the question is
-/// stale.
-const EXPIRES: Seconds = Seconds(3 * 86_400);
-/// Half a working day.
-const REMIND: Seconds = Seconds(4 * 3_600);
-
-/// Reads one item of `stages`.
-pub(crate) fn read(node: &Node, sink: &Sink) -> Option<RawStage> {
-    let of = Fields::of(node, &node.at, "a stage", KEYS, sink)?;
-    let said = of
-        .required("name")
-        .and_then(|n| fields::text(n, "name", sink));
-    let at = said.as_ref().map_or(&node.at, |name| &name.at).clone();
-    if let Some(name) = &said {
-        values::inert(name, "a stage's name", sink);
-    }
+/// Reads a stage that is no group, as a leg of a matrix or as it is written.
+pub(crate) fn read(node: &Node, leg: Option<&super::matrix::Leg>, sink: &Sink) -> Option<RawStage> {
+    let of = Fields::of(node, &node.at, &language::STAGE, sink)?;
+    let name = name(&of, sink);
+    let at = name.as_ref().map_or(&node.at, |name| &name.at).clone();
+    let written = name.and_then(|name| stage_name(&name, sink));
     let description = described(&of, sink);
     if let Some(description) = &description {
         values::inert(description, "a stage's description", sink);
     }
     let (kind, deploys_to) = kind(&of, &at, sink);
-    let texts = |key: &'static str, item| {
-        let said = of
-            .get(key)
-            .map(|n| fields::texts(n, key, item, sink))
-            .unwrap_or_default();
-        said.iter().for_each(|text| refuse_secret(text, sink));
-        said.into_iter().map(|text| text.value).collect()
+    let (name, of_stage) = match (leg, written) {
+        (Some(leg), Some(written)) => (leg_name(&written, leg, &at, sink), Some(written)),
+        (_, written) => (written, None),
     };
     Some(RawStage {
-        name: said.and_then(|name| stage_name(&name, sink)),
+        name,
+        of: of_stage,
         description: description.map_or_else(String::new, |d| d.value),
+        on: on(&of, sink),
         environment: deploys_to.or_else(|| {
             of.get("environment")
                 .and_then(|n| fields::text(n, "environment", sink))
         }),
         settings: settings::read(&of, sink),
-        install: texts("install", "a command of install"),
-        steps: of.get("steps").map(|n| steps(n, sink)).unwrap_or_default(),
-        reports: of
-            .get("reports")
-            .map(|n| gates::reports(n, sink))
-            .unwrap_or_default(),
-        produces: of
-            .get("produces")
-            .and_then(|n| fields::text(n, "produces", sink)),
-        gates: gates::read(&of, sink),
+        build: build::read(&of, sink),
         kind,
         at,
     })
+}
+
+/// Reads a stage of a group.
+pub(crate) fn member(node: &Node, sink: &Sink) -> Option<RawStage> {
+    let of = Fields::of(node, &node.at, &language::STAGE, sink)?;
+    let mut wrong = false;
+    for (key, why) in NOT_IN_A_GROUP {
+        if let Some((at, _)) = of.entry(key) {
+            wrong = true;
+            sink.error_help(
+                at,
+                format!("a stage in `parallel` is a build: it has no {key:?}"),
+                *why,
+            );
+        }
+    }
+    if wrong {
+        let name = name(&of, sink);
+        let at = name.as_ref().map_or(&node.at, |name| &name.at).clone();
+        let name = name.and_then(|name| stage_name(&name, sink));
+        return Some(RawStage::unclear(&at, name));
+    }
+    read(node, None, sink)
+}
+
+/// The name as written, checked for what would be filled in.
+pub(crate) fn name(of: &Fields<'_>, sink: &Sink) -> Option<Marked<String>> {
+    let said = of
+        .required("name")
+        .and_then(|n| fields::text(n, "name", sink))?;
+    values::inert(&said, "a stage's name", sink);
+    Some(said)
+}
+
+/// The triggers that run it.
+pub(crate) fn on(of: &Fields<'_>, sink: &Sink) -> Option<Vec<Marked<String>>> {
+    let node = of.get("on")?;
+    let on = fields::texts(node, "on", "a trigger", sink);
+    if let super::tree::Value::List(items) = &node.value
+        && items.is_empty()
+    {
+        sink.error_help(
+            &node.at,
+            "on is empty: nothing would ever run this stage",
+            "name its triggers by kind or by name, or leave `on` out: then every trigger runs it",
+        );
+    }
+    Some(on)
 }
 
 /// The most characters of a stage's name: Step Functions takes 80 for a state,
 /// and the states around a stage have a suffix.
 const LONGEST_NAME: usize = 60;
 
-fn stage_name(said: &Marked<String>, sink: &Sink) -> Option<StageName> {
+pub(crate) fn stage_name(said: &Marked<String>, sink: &Sink) -> Option<StageName> {
     let characters = said.value.chars().count();
     if characters > LONGEST_NAME {
         sink.error_help(
@@ -149,14 +209,47 @@ fn stage_name(said: &Marked<String>, sink: &Sink) -> Option<StageName> {
     Some(fields::parsed(said, sink)?.value)
 }
 
+/// The most characters of a state's name, less those of `: scan`.
+const LONGEST_LEG: usize = 80 - 6;
+
+fn leg_name(
+    written: &StageName,
+    leg: &super::matrix::Leg,
+    at: &Span,
+    sink: &Sink,
+) -> Option<StageName> {
+    let name = format!("{written} ({})", leg.label());
+    let characters = name.chars().count();
+    if characters > LONGEST_LEG {
+        sink.error_help(
+            at,
+            format!(
+                "a leg of this matrix is called {name:?}, {characters} characters, at most {LONGEST_LEG} are allowed"
+            ),
+            "shorten the stage's name or the values",
+        );
+        return None;
+    }
+    StageName::try_from(name).ok()
+}
+
 /// What the stage does and, for a deploy, where.
 fn kind(of: &Fields<'_>, at: &Span, sink: &Sink) -> (Kind, Option<Marked<String>>) {
     let (steps, deploy, approval) = (of.get("steps"), of.entry("deploy"), of.entry("approval"));
+    if let Some((at, _)) = of.entry("fail-fast")
+        && of.get("matrix").is_none()
+    {
+        sink.error_help(
+            at,
+            "fail-fast means nothing here: this stage runs alone",
+            "it says of a `matrix` or of stages in `parallel` whether the first failure stops the others",
+        );
+    }
     match (steps, deploy, approval) {
         (Some(_), None, None) => (Kind::Build, None),
         (_, Some((key, node)), None) => self::deploy(of, key, node, sink),
         (None, None, Some((key, node))) => {
-            let kind = self::approval(of, key, node, sink).map_or(Kind::Unclear, Kind::Approval);
+            let kind = approval::read(of, key, node, sink).map_or(Kind::Unclear, Kind::Approval);
             (kind, None)
         }
         (None, None, None) => {
@@ -199,139 +292,43 @@ fn deploy(of: &Fields<'_>, key: &Span, node: &Node, sink: &Sink) -> (Kind, Optio
             "remove this line",
         );
     }
-    let Some(deploy) = Fields::of(node, key, "a deploy", &["artifact", "environment"], sink) else {
+    let Some(deploy) = Fields::of(node, key, &language::DEPLOY, sink) else {
         return (Kind::Unclear, None);
     };
-    let say = |key| {
-        deploy
-            .required(key)
-            .and_then(|n| fields::text(n, key, sink))
-    };
-    let (artifact, environment) = (say("artifact"), say("environment"));
-    (Kind::Deploy { artifact }, environment)
+    let environment = deploy
+        .required("environment")
+        .and_then(|n| fields::text(n, "environment", sink));
+    match artifacts(&deploy, sink) {
+        Some(artifacts) if !artifacts.is_empty() => (Kind::Deploy { artifacts }, environment),
+        _ => (Kind::Unclear, environment),
+    }
 }
 
-fn approval(of: &Fields<'_>, key: &Span, node: &Node, sink: &Sink) -> Option<RawApproval> {
-    for name in of.keys() {
-        let word = name.value.as_str();
-        if BUILD_KEYS.contains(&word) || settings::KEYS.contains(&word) {
-            sink.error(
-                &name.at,
-                format!("{word:?} means nothing here: a stage that asks people runs no build"),
+fn artifacts(deploy: &Fields<'_>, sink: &Sink) -> Option<Vec<Marked<String>>> {
+    match (deploy.get("artifact"), deploy.entry("artifacts")) {
+        (Some(_), Some((at, _))) => {
+            sink.error_help(
+                at,
+                "what is deployed is said twice",
+                "keep \"artifact\" for one, \"artifacts\" for several",
             );
+            None
+        }
+        (_, None) => {
+            let one = deploy.required("artifact")?;
+            Some(vec![fields::text(one, "artifact", sink)?])
+        }
+        (None, Some((at, node))) => {
+            let all = fields::texts(node, "artifacts", "an artifact", sink);
+            if all.is_empty() {
+                sink.error(at, "artifacts is empty: nothing would be deployed");
+            }
+            for (index, artifact) in all.iter().enumerate() {
+                if all[..index].iter().any(|a| a.value == artifact.value) {
+                    sink.error(&artifact.at, format!("{:?} is here twice", artifact.value));
+                }
+            }
+            Some(all)
         }
     }
-    if of.get("environment").is_none() {
-        sink.error_help(
-            key,
-            "an approval needs an \"environment\": what it lets the release change",
-            "add it to the stage, beside \"approval\"",
-        );
-    }
-    const KEYS: &[&str] = &["quorum", "checklist", "expires", "remind"];
-    let approval = Fields::of(node, key, "an approval", KEYS, sink)?;
-    let lasts = |key: &'static str, default| {
-        approval.get(key).map_or(Some(default), |n| {
-            Some(values::duration(n, key, sink)?.value)
-        })
-    };
-    let (expires, remind) = (lasts("expires", EXPIRES), lasts("remind", REMIND));
-    let checklist = approval
-        .get("checklist")
-        .map(|n| fields::texts(n, "checklist", "a point of the checklist", sink));
-    let quorum = quorum(&approval, sink)?;
-    if let (Some((at, _)), Some(expires), Some(remind)) =
-        (approval.entry("remind"), expires, remind)
-        && remind >= expires
-    {
-        sink.warn(
-            at,
-            "nobody is reminded: the request expires before",
-            "remind earlier than it expires",
-        );
-    }
-    Some(RawApproval {
-        quorum,
-        checklist: checklist
-            .unwrap_or_default()
-            .into_iter()
-            .map(|c| c.value)
-            .collect(),
-        expires: expires?,
-        remind: remind?,
-    })
-}
-
-fn quorum(approval: &Fields<'_>, sink: &Sink) -> Option<Marked<Vec<Line>>> {
-    approval.required("quorum")?;
-    let (at, node) = approval.entry("quorum")?;
-    let items = fields::list(node, "quorum", sink)?;
-    if items.is_empty() {
-        sink.error_help(
-            at,
-            "the quorum is empty: nobody would have to agree",
-            "name who must: `quorum: [{ group: NAME, count: 1 }]`",
-        );
-    }
-    let lines = items.iter().filter_map(|item| {
-        let line = Fields::of(
-            item,
-            &item.at,
-            "a line of a quorum",
-            &["group", "count"],
-            sink,
-        )?;
-        let group = line
-            .required("group")
-            .and_then(|n| fields::id(n, "group", sink));
-        let count = line
-            .get("count")
-            .map_or(Some(1), |n| fields::count(n, "count", 1..=50, sink));
-        Some((group?, count?))
-    });
-    Some(Marked::new(lines.collect(), at))
-}
-
-fn steps(node: &Node, sink: &Sink) -> Vec<Step> {
-    let items = fields::list(node, "steps", sink).unwrap_or_default();
-    if items.is_empty() && matches!(node.value, Value::List(_)) {
-        sink.error(
-            &node.at,
-            "steps is empty: a stage that runs nothing would always pass",
-        );
-    }
-    items.iter().filter_map(|item| step(item, sink)).collect()
-}
-
-/// A step: its command alone, or a name and a command.
-fn step(node: &Node, sink: &Sink) -> Option<Step> {
-    if !matches!(node.value, Value::Map(_)) {
-        let run = fields::text(node, "a step", sink)?;
-        refuse_secret(&run, sink);
-        let name = text::shortened(run.value.trim().lines().next().unwrap_or_default(), 80);
-        return Some(Step {
-            name,
-            run: run.value,
-        });
-    }
-    let of = Fields::of(node, &node.at, "a step", &["name", "run"], sink)?;
-    let name = of
-        .required("name")
-        .and_then(|n| fields::text(n, "name", sink));
-    let run = of
-        .required("run")
-        .and_then(|n| fields::text(n, "run", sink));
-    if let Some(run) = &run {
-        refuse_secret(run, sink);
-    }
-    if let Some(name) = name
-        .as_ref()
-        .filter(|n| n.value.chars().any(char::is_control))
-    {
-        sink.error(&name.at, "a step's name is one line of text");
-    }
-    Some(Step {
-        name: name?.value,
-        run: run?.value,
-    })
 }

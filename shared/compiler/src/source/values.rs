@@ -2,6 +2,7 @@
 //! paths. Each reader refuses what would fail, or mean nothing, later.
 
 use super::fields::{self, text};
+use super::language::SEVERITIES;
 use super::sink::{Marked, Sink};
 use super::tree::{Node, Value};
 use gatewright_domain::evidence::{Percent, Severity};
@@ -83,22 +84,10 @@ pub(crate) fn percent(node: &Node, what: &str, sink: &Sink) -> Option<Percent> {
     percent
 }
 
-/// The severities that a definition can name: the API's, without the one that
-/// stands for words nobody knows, which always denies.
-pub(crate) const SEVERITIES: &[Severity] = &[
-    Severity::Critical,
-    Severity::Untriaged,
-    Severity::Undefined,
-    Severity::High,
-    Severity::Medium,
-    Severity::Low,
-    Severity::Informational,
-];
-
-/// `node` as a severity.
+/// `node` as a severity: one of the API's words, without the one that stands for
+/// words nobody knows, which always denies.
 pub(crate) fn severity(node: &Node, sink: &Sink) -> Option<Marked<Severity>> {
-    let words: Vec<&str> = SEVERITIES.iter().map(|s| s.as_str()).collect();
-    let word = fields::one_of(node, "a severity", &words, sink)?;
+    let word = fields::one_of(node, "a severity", SEVERITIES, sink)?;
     Some(word.map(Severity::from_api))
 }
 
@@ -195,7 +184,8 @@ pub(crate) fn inert(said: &Marked<String>, what: &str, sink: &Sink) {
         ("${", "CloudFormation would fill it in"),
         ("{%", "Step Functions would evaluate it"),
     ] {
-        if said.value.contains(mark) {
+        // An expression of a matrix's is reported as such.
+        if said.value.contains(mark) && !said.value.contains("${{") {
             sink.error(&said.at, format!("{what} cannot contain {mark}: {why}"));
         }
     }

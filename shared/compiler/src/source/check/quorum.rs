@@ -1,18 +1,18 @@
 //! Can the people who must agree agree? A quorum that nobody can reach is found
 //! here and not at the first live release.
 
-use super::check::unknown;
-use super::pipeline::RawPipeline;
-use super::sink::{Marked, Sink};
-use super::stage::{Kind, RawApproval};
+use super::unknown;
+use crate::source::approval::{RawApproval, lowered};
+use crate::source::pipeline::RawPipeline;
+use crate::source::sink::{Marked, Sink};
+use crate::source::stage::Kind;
 use gatewright_domain::approval::standing;
 use gatewright_domain::ids::PersonId;
 use gatewright_domain::people::Directory;
-use gatewright_domain::pipeline::Quorum;
 
 /// Checks every approval's quorum, against the directory where there is one.
 pub(crate) fn check(raw: &RawPipeline, directory: Option<&Directory>, sink: &Sink) {
-    for stage in &raw.stages {
+    for stage in &raw.stages.stages {
         if let Kind::Approval(approval) = &stage.kind {
             distinct(approval, sink);
             if let Some(directory) = directory
@@ -50,15 +50,7 @@ fn groups_exist(approval: &RawApproval, directory: &Directory, sink: &Sink) -> b
 }
 
 fn reachable(approval: &RawApproval, directory: &Directory, sink: &Sink) {
-    let quorum: Vec<Quorum> = approval
-        .quorum
-        .value
-        .iter()
-        .map(|(group, count)| Quorum {
-            group: group.value.clone(),
-            count: *count,
-        })
-        .collect();
+    let quorum = lowered(&approval.quorum.value);
     let everyone: Vec<PersonId> = directory.people.iter().map(|p| p.id.clone()).collect();
     let missing = standing(&quorum, &everyone, directory).missing;
     if !missing.is_empty() {

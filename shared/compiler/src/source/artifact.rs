@@ -1,0 +1,120 @@
+//! Artifacts, as written.
+
+use super::fields::{self, Fields};
+use super::language;
+use super::sink::{Marked, Sink};
+use super::tree::Node;
+use super::values;
+use gatewright_domain::pipeline::{Artifact, Form, From, Versioning};
+
+/// Reads one entry of `artifacts`.
+pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Artifact> {
+    let named = values::is_name(key, "an artifact", sink);
+    let of = Fields::of(node, &key.at, &language::ARTIFACT, sink)?;
+    let kind = of
+        .required("type")
+        .and_then(|n| fields::one_of(n, "an artifact's type", language::ARTIFACT_TYPES, sink));
+    let keep = of
+        .get("keep")
+        .map_or(Some(20), |n| fields::count(n, "keep", 1..=10_000, sink));
+    let version = of.get("version").map_or(Some(Versioning::Commit), |n| {
+        let word = fields::one_of(n, "version", language::VERSIONS, sink)?;
+        Some(match word.value {
+            "semver" => Versioning::Semver,
+            _ => Versioning::Commit,
+        })
+    });
+    let from = of.entry("from").map(|(at, node)| {
+        let of = Fields::of(node, at, &language::FROM, sink)?;
+        let pipeline = of
+            .required("pipeline")
+            .and_then(|n| fields::id(n, "pipeline", sink));
+        let artifact = of
+            .required("artifact")
+            .and_then(|n| fields::text(n, "artifact", sink));
+        Some(From {
+            pipeline: pipeline?.value,
+            artifact: artifact?.value,
+        })
+    });
+    // Without a type it cannot be said which keys are missing.
+    let form = match kind {
+        Some(kind) => form(&of, kind.value, sink),
+        None => None,
+    };
+    let from = match from {
+        Some(from) => Some(from?),
+        None => None,
+    };
+    form.filter(|_| named).and_then(|form| {
+        Some(Artifact {
+            form,
+            version: version?,
+            keep: keep?,
+            from,
+        })
+    })
+}
+
+fn form(of: &Fields<'_>, kind: &str, sink: &Sink) -> Option<Form> {
+    let (needs, others) = match kind {
+        "image" => ("repository", ["path", "paths"]),
+        "files" => ("paths", ["repository", "path"]),
+        _ => ("path", ["repository", "paths"]),
+    };
+    for other in others {
+        if let Some((at, _)) = of.entry(other) {
+            sink.error_help(
+                at,
+                format!("an artifact of type {kind} has no {other:?}"),
+                format!("where it is found is said by {needs:?}"),
+            );
+        }
+    }
+    let node = of.required(needs)?;
+    match kind {
+        "image" => repository(node, sink).map(|repository| Form::Image { repository }),
+        "files" => paths(node, sink).map(|paths| Form::Files { paths }),
+        _ => {
+            let path = values::path(node, "path", sink)?.value;
+            Some(match kind {
+                "plan" => Form::Plan { path },
+                _ => Form::Archive { path },
+            })
+        }
+    }
+}
+
+fn paths(node: &Node, sink: &Sink) -> Option<Vec<String>> {
+    let items = fields::list(node, "paths", sink)?;
+    if items.is_empty() {
+        sink.error(&node.at, "paths is empty: the artifact would be empty too");
+        return None;
+    }
+    items
+        .iter()
+        .map(|n| values::path(n, "a path", sink).map(|path| path.value))
+        .collect()
+}
+
+fn repository(node: &Node, sink: &Sink) -> Option<String> {
+    let repository = fields::text(node, "repository", sink)?;
+    // Amazon ECR API, CreateRepository: the pattern of repositoryName.
+    let part = |part: &str| {
+        part.split(['.', '_', '-']).all(|word| {
+            !word.is_empty()
+                && word
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        })
+    };
+    if !(2..=256).contains(&repository.value.len()) || !repository.value.split('/').all(part) {
+        sink.error_help(
+            &repository.at,
+            format!("{:?} is not the name of an ECR repository", repository.value),
+            "lower-case letters and digits, with single '-', '_', '.' or '/' between; no registry, no tag",
+        );
+        return None;
+    }
+    Some(repository.value)
+}

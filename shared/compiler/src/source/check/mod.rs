@@ -1,0 +1,75 @@
+//! What must hold between the parts of a definition: every name refers to
+//! something, artifacts exist before they are deployed, protected environments
+//! are guarded, no two triggers want the same ref.
+
+mod artifacts;
+mod gates;
+mod guards;
+mod names;
+mod quorum;
+mod variables;
+
+use super::pipeline::RawPipeline;
+use super::routes::Route;
+use super::sink::{Marked, Sink};
+use super::stage::Kind;
+use gatewright_domain::people::Directory;
+use gatewright_domain::text::nearest;
+
+/// Checks all of it.
+pub(crate) fn check(
+    raw: &RawPipeline,
+    routes: &[Route<'_>],
+    directory: Option<&Directory>,
+    sink: &Sink,
+) {
+    names::check(raw, sink);
+    variables::check(raw, sink);
+    for stage in &raw.stages.stages {
+        gates::check(raw, stage, sink);
+        guards::projects(raw, stage, sink);
+    }
+    artifacts::check(raw, routes, sink);
+    guards::check(raw, routes, sink);
+    quorum::check(raw, directory, sink);
+}
+
+/// Reports `said` unless it is one of `known`; whether it was known.
+pub(super) fn unknown(said: &Marked<String>, what: &str, known: &[&str], sink: &Sink) -> bool {
+    if known.contains(&said.value.as_str()) {
+        return true;
+    }
+    let help = match nearest(&said.value, known.iter().copied()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None if known.is_empty() => format!("there is no {what} at all; declare it first"),
+        None => format!("known: {}", known.join(", ")),
+    };
+    sink.error_help(
+        &said.at,
+        format!("there is no {what} {:?}", said.value),
+        help,
+    );
+    false
+}
+
+/// Whether some stage has a mistake, reported already, that may be the reason why
+/// something seems to be missing.
+fn is_unclear(raw: &RawPipeline) -> bool {
+    let known = raw.artifact_names();
+    raw.stages.stages.iter().any(|stage| {
+        let misnamed = stage
+            .build
+            .produces
+            .as_ref()
+            .is_some_and(|p| !known.contains(&p.value.as_str()));
+        misnamed || matches!(stage.kind, Kind::Unclear)
+    })
+}
+
+/// ` on the route "x"`, or nothing where the pipeline has only one.
+fn on_route(route: &Route<'_>, routes: &[Route<'_>]) -> String {
+    match routes {
+        [_] => String::new(),
+        _ => format!(" on the route {:?}", route.name),
+    }
+}

@@ -1,0 +1,225 @@
+//! Environments, as written.
+
+use super::approval::{self, lowered};
+use super::build::steps;
+use super::fields::{self, Fields};
+use super::language;
+use super::sink::{Marked, Sink, Span};
+use super::strategy::{self, Takeover};
+use super::tree::{Node, Value};
+use super::{time, values};
+use gatewright_domain::ids::{EnvironmentName, GroupName};
+use gatewright_domain::pipeline::{Environment, Feature, Seconds, Step, Undo, Window};
+
+/// An environment as written: what the rest of Gatewright knows of it, and what
+/// the compiler makes stages from.
+#[derive(Debug)]
+pub(crate) struct RawEnvironment {
+    pub(crate) name: EnvironmentName,
+    pub(crate) environment: Environment,
+    /// How a new version takes over, where it is beside the old one first.
+    pub(crate) takeover: Option<Takeover>,
+    pub(crate) verify: Verify,
+    pub(crate) smoke: Vec<Step>,
+    /// Where `rollback` is.
+    pub(crate) rollback_at: Option<Span>,
+    /// The groups that its rollback names, with their places.
+    pub(crate) groups: Vec<Marked<GroupName>>,
+    /// What it relies on and nothing enforces, with the places.
+    pub(crate) unenforced: Vec<(Feature, Span)>,
+}
+
+/// What looks whether a deploy did what it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verify {
+    /// The environment does not say.
+    Unsaid,
+    /// Nothing does, on purpose.
+    Nothing,
+    /// These steps, after a deploy's own.
+    Steps(Vec<Step>),
+}
+
+impl Verify {
+    /// The steps, if there are some.
+    pub(crate) fn steps(&self) -> &[Step] {
+        match self {
+            Self::Steps(steps) => steps,
+            Self::Unsaid | Self::Nothing => &[],
+        }
+    }
+}
+
+/// After two hours without a sign of life a lock counts as abandoned: longer
+/// than any deploy should take, shorter than a night.
+const LEASE: Seconds = Seconds(2 * 3_600);
+
+/// Reads one entry of `environments`.
+pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<RawEnvironment> {
+    let name = fields::parsed::<EnvironmentName>(key, sink);
+    let of = Fields::of(node, &key.at, &language::ENVIRONMENT, sink)?;
+    let say = |key| {
+        of.get(key)
+            .and_then(|n| fields::text(n, key, sink))
+            .map(|said| said.value)
+    };
+    let protected = of.get("protected").map_or_else(
+        || Some(sounds_like_production(&key.value)),
+        |node| fields::flag(node, "protected", sink),
+    );
+    let lasts = |key| {
+        of.get(key)
+            .map(|n| values::duration(n, key, sink).map(|d| d.value))
+    };
+    let lease = lasts("lease").unwrap_or(Some(LEASE));
+    let soak = lasts("soak");
+    let taken = strategy::read(&of, sink);
+    let verify = verify(&of, sink);
+    let smoke = of.get("smoke").map(|n| steps(n, "smoke", sink));
+    let (rollback, groups) = rollback(&of, sink);
+    let windows = of
+        .get("windows")
+        .map(|n| windows(n, sink))
+        .unwrap_or_default();
+    let mut unenforced = taken.unenforced;
+    for (key, feature) in [("windows", Feature::Window), ("soak", Feature::Soak)] {
+        unenforced.extend(of.entry(key).map(|(at, _)| (feature, at.clone())));
+    }
+    Some(RawEnvironment {
+        name: name?.value,
+        environment: Environment {
+            description: say("description").unwrap_or_default(),
+            cluster: say("cluster"),
+            namespace: say("namespace"),
+            role: say("role"),
+            url: say("url"),
+            data: say("data"),
+            access: of
+                .get("access")
+                .map(|n| fields::texts(n, "access", "a word of access", sink))
+                .unwrap_or_default()
+                .into_iter()
+                .map(|said| said.value)
+                .collect(),
+            protected: protected?,
+            lease: lease?,
+            strategy: taken.strategy?,
+            rollback: with_verify(rollback?, &verify),
+            windows,
+            soak: soak.flatten(),
+        },
+        takeover: taken.takeover,
+        verify,
+        smoke: smoke.unwrap_or_default(),
+        rollback_at: of.entry("rollback").map(|(at, _)| at.clone()),
+        groups,
+        unenforced,
+    })
+}
+
+/// Whether a name means production. `pre-production` does too: somebody who
+/// means otherwise says `protected: false`.
+fn sounds_like_production(name: &str) -> bool {
+    name.split('-')
+        .any(|part| ["prod", "production", "prd", "live"].contains(&part))
+}
+
+fn verify(of: &Fields<'_>, sink: &Sink) -> Verify {
+    match of.get("verify") {
+        None => Verify::Unsaid,
+        Some(node) if matches!(&node.value, Value::Text(word) if word == "none") => Verify::Nothing,
+        Some(node) => Verify::Steps(steps(node, "verify", sink)),
+    }
+}
+
+/// Steps of its own that go back are verified like a deploy.
+fn with_verify(mut rollback: Undo, verify: &Verify) -> Undo {
+    if !rollback.steps.is_empty() {
+        rollback.steps.extend_from_slice(verify.steps());
+    }
+    rollback
+}
+
+fn rollback(of: &Fields<'_>, sink: &Sink) -> (Option<Undo>, Vec<Marked<GroupName>>) {
+    let Some((at, node)) = of.entry("rollback") else {
+        return (Some(Undo::default()), Vec::new());
+    };
+    if !matches!(node.value, Value::Map(_)) {
+        let word = fields::one_of(node, "rollback", &["automatic", "manual"], sink);
+        let undo = word.map(|word| Undo {
+            automatic: word.value == "automatic",
+            ..Undo::default()
+        });
+        return (undo, Vec::new());
+    }
+    let Some(of) = Fields::of(node, at, &language::ROLLBACK, sink) else {
+        return (None, Vec::new());
+    };
+    let automatic = of
+        .get("automatic")
+        .map_or(Some(false), |n| fields::flag(n, "automatic", sink));
+    let by: Vec<Marked<GroupName>> = of
+        .get("by")
+        .and_then(|n| fields::list(n, "by", sink))
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|n| fields::id::<GroupName>(n, "a group", sink))
+        .collect();
+    let quorum = of
+        .entry("quorum")
+        .and_then(|(at, node)| approval::quorum(at, node, sink))
+        .map(|quorum| quorum.value)
+        .unwrap_or_default();
+    let undo = automatic.map(|automatic| Undo {
+        automatic,
+        steps: of
+            .get("steps")
+            .map(|n| steps(n, "steps", sink))
+            .unwrap_or_default(),
+        by: by.iter().map(|group| group.value.clone()).collect(),
+        quorum: lowered(&quorum),
+    });
+    let groups = by
+        .into_iter()
+        .chain(quorum.into_iter().map(|(group, _)| group))
+        .collect();
+    (undo, groups)
+}
+
+fn windows(node: &Node, sink: &Sink) -> Vec<Window> {
+    let items = fields::list(node, "windows", sink).unwrap_or_default();
+    if items.is_empty() && matches!(node.value, Value::List(_)) {
+        sink.error_help(
+            &node.at,
+            "windows is empty: nothing could ever be deployed",
+            "name a window, or leave `windows` out: then there is none",
+        );
+    }
+    items.iter().filter_map(|item| window(item, sink)).collect()
+}
+
+fn window(node: &Node, sink: &Sink) -> Option<Window> {
+    let of = Fields::of(node, &node.at, &language::WINDOW, sink)?;
+    let days: Option<Vec<String>> = of
+        .required("days")
+        .and_then(|n| fields::list(n, "days", sink))
+        .and_then(|items| {
+            items
+                .iter()
+                .map(|n| fields::one_of(n, "a day", language::DAYS, sink))
+                .map(|day| day.map(|day| day.value.to_owned()))
+                .collect()
+        });
+    if days.as_ref().is_some_and(Vec::is_empty) {
+        sink.error(&node.at, "days is empty: the window never opens");
+    }
+    let at = |key| of.required(key).and_then(|n| time::of_day(n, key, sink));
+    let (from, to) = (at("from"), at("to"));
+    let time_zone = time::zone(&of, sink);
+    Some(Window {
+        days: days?,
+        from: from?,
+        to: to?,
+        time_zone: time_zone?,
+    })
+}

@@ -1,0 +1,257 @@
+//! Environments, and how new versions get into them.
+
+use super::{Kind, NAME, Object, QUORUM, STEPS, default, examples, optional, required};
+
+/// The strategies that need no more than a word.
+pub(crate) const STRATEGIES: &[&str] = &["direct", "rolling"];
+/// The metrics that can be watched.
+pub(crate) const METRICS: &[&str] = &["error-rate", "latency-p90", "latency-p99", "health"];
+/// The days of a week.
+pub(crate) const DAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const TIME: Kind = Kind::Form("^([01][0-9]|2[0-3]):[0-5][0-9]$", "a time, `HH:MM`");
+
+/// An environment.
+pub(crate) static ENVIRONMENT: Object = Object {
+    name: "environment",
+    what: "an environment",
+    doc: "Where artifacts are deployed. The order of the environments is the order of promotion. Everything that works in an environment runs in its own CodeBuild project, with that environment's rights and no other's, and under the environment's lock.",
+    keys: &[
+        optional("description", Kind::Text, "What it is for."),
+        optional(
+            "cluster",
+            Kind::Text,
+            "The cluster, for the steps: `$CLUSTER`.",
+        ),
+        optional(
+            "namespace",
+            Kind::Text,
+            "The namespace in it, for the steps: `$NAMESPACE`.",
+        ),
+        optional(
+            "role",
+            Kind::Text,
+            "The IAM role that deploys assume, where it is not the project's own.",
+        ),
+        optional("url", Kind::Text, "Where people find it."),
+        optional("data", Kind::Text, "What kind of data it holds."),
+        optional(
+            "access",
+            Kind::List(&Kind::Text),
+            "Who may get in, for people to read: IAM and the cluster decide it.",
+        ),
+        default(
+            "protected",
+            Kind::Flag,
+            "`true` when the name sounds like production",
+            "Changing it needs an approval: a route that changes it without one is refused.",
+        ),
+        default(
+            "lease",
+            Kind::Duration,
+            "`2h`",
+            "How long a release may hold it before somebody looks whether the release still lives.",
+        ),
+        default(
+            "strategy",
+            Kind::Either(&[Kind::Word(STRATEGIES), Kind::Object(&STRATEGY)]),
+            "`direct`",
+            "How a new version takes over: `direct`, `rolling` (as the platform does it), or beside the old one.",
+        ),
+        optional(
+            "verify",
+            Kind::Either(&[Kind::Word(&["none"]), STEPS]),
+            "Steps that run after every deploy's own, in the same build. `none` says that nothing verifies a deploy, on purpose.",
+        ),
+        optional(
+            "smoke",
+            STEPS,
+            "Steps that run after every deploy, as a stage of their own: `<deploy>: smoke test`.",
+        ),
+        default(
+            "rollback",
+            Kind::Either(&[
+                Kind::Word(&["automatic", "manual"]),
+                Kind::Object(&ROLLBACK),
+            ]),
+            "`manual`",
+            "What happens when a change of it fails.",
+        ),
+        optional(
+            "windows",
+            Kind::List(&Kind::Object(&WINDOW)),
+            "When it may be changed. *Not enforced yet*: a deploy may happen at any time.",
+        ),
+        optional(
+            "soak",
+            Kind::Duration,
+            "How long an artifact must have run in the environment before this one. *Not enforced yet*.",
+        ),
+    ],
+    example: examples::ENVIRONMENT,
+};
+
+/// A strategy.
+pub(crate) static STRATEGY: Object = Object {
+    name: "strategy",
+    what: "a strategy",
+    doc: "A new version beside the old one. The deploy's own steps put it there without traffic. Then follow, each as a stage of its own: `<deploy>: smoke test`, `<deploy>: 5 %`, `<deploy>: watch 5 %`, and so on; after a blue-green switch `<deploy>: watch 100 %`, `<deploy>: keep the old` and `<deploy>: retire the old`.",
+    keys: &[
+        optional(
+            "blue-green",
+            Kind::Object(&BLUE_GREEN),
+            "The old version stays until the new one has proved itself.",
+        ),
+        optional(
+            "canary",
+            Kind::Object(&CANARY),
+            "The traffic moves in steps. Without it, all of it moves at once.",
+        ),
+        required(
+            "shift",
+            STEPS,
+            "Commands that give the new version `$WEIGHT` percent of the traffic.",
+        ),
+        optional(
+            "retire",
+            STEPS,
+            "Commands that scale the old version down; blue-green only.",
+        ),
+        optional(
+            "watch",
+            Kind::List(&Kind::Object(&WATCH)),
+            "What is judged while watching. *Not enforced yet*: the pauses pass, and nothing looks at the metrics.",
+        ),
+    ],
+    example: examples::STRATEGY,
+};
+
+/// Blue-green.
+pub(crate) static BLUE_GREEN: Object = Object {
+    name: "blue-green",
+    what: "blue-green",
+    doc: "Two versions side by side, one of which has the traffic.",
+    keys: &[
+        optional(
+            "preview",
+            Kind::Text,
+            "What leads to the new version before the switch, for the steps: `$PREVIEW`.",
+        ),
+        optional(
+            "active",
+            Kind::Text,
+            "What leads to the version with the traffic, for the steps: `$ACTIVE`.",
+        ),
+        default(
+            "watch",
+            Kind::Duration,
+            "`5m`",
+            "How long the new version is watched after the switch.",
+        ),
+        default(
+            "keep",
+            Kind::Duration,
+            "`10m`",
+            "How long the old version stays after that.",
+        ),
+    ],
+    example: examples::STRATEGY,
+};
+
+/// Canary.
+pub(crate) static CANARY: Object = Object {
+    name: "canary",
+    what: "a canary",
+    doc: "A growing share of the traffic.",
+    keys: &[
+        required(
+            "steps",
+            Kind::List(&Kind::Count(1, 100)),
+            "The percentages, rising, 100 at the end.",
+        ),
+        default(
+            "pause",
+            Kind::Duration,
+            "`10m`",
+            "How long each share is watched.",
+        ),
+    ],
+    example: examples::STRATEGY,
+};
+
+/// A metric.
+pub(crate) static WATCH: Object = Object {
+    name: "watch",
+    what: "a metric",
+    doc: "A number that says whether the new version does well. *Not enforced yet*.",
+    keys: &[
+        required(
+            "metric",
+            Kind::Word(METRICS),
+            "`error-rate` in percent, `latency-p90` or `latency-p99` in milliseconds, or `health`.",
+        ),
+        optional(
+            "at-most",
+            Kind::Number,
+            "The most that passes; every metric but `health` has one.",
+        ),
+    ],
+    example: examples::STRATEGY,
+};
+
+/// Going back.
+pub(crate) static ROLLBACK: Object = Object {
+    name: "rollback",
+    what: "a rollback",
+    doc: "Going back to what ran before. Automatic: whatever fails after a deploy into the environment began, until the release works somewhere else, leads to the stage `<deploy>: roll back`. By hand: `gatewright rollback`, at any time, with a reason.",
+    keys: &[
+        default(
+            "automatic",
+            Kind::Flag,
+            "`false`",
+            "Whether a change that fails is undone at once.",
+        ),
+        optional(
+            "steps",
+            STEPS,
+            "The commands that go back; without them the deploy's own run again, with what ran before. Strategies that shift traffic need them.",
+        ),
+        optional(
+            "by",
+            Kind::List(&NAME),
+            "The groups that may ask for it by hand; without it, those who approve changes.",
+        ),
+        optional(
+            "quorum",
+            Kind::List(&Kind::Object(&QUORUM)),
+            "Who has to agree when it is done by hand; nobody when it is left out.",
+        ),
+    ],
+    example: examples::ROLLBACK,
+};
+
+/// A maintenance window.
+pub(crate) static WINDOW: Object = Object {
+    name: "window",
+    what: "a window",
+    doc: "A time in the week in which an environment may be changed. *Not enforced yet*.",
+    keys: &[
+        required(
+            "days",
+            Kind::List(&Kind::Word(DAYS)),
+            "The days on which it opens.",
+        ),
+        required("from", TIME, "When it opens."),
+        required(
+            "to",
+            TIME,
+            "When it closes; on the next day when that is not after `from`.",
+        ),
+        default(
+            "time-zone",
+            Kind::Text,
+            "`UTC`",
+            "The IANA time zone of both.",
+        ),
+    ],
+    example: examples::WINDOW,
+};

@@ -1,0 +1,6 @@
+//! The reference page.
+
+/// The page.
+pub fn reference() -> String {
+    String::new()
+}

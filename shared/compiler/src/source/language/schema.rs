@@ -1,0 +1,6 @@
+//! The JSON Schema.
+
+/// The schema.
+pub fn schema() -> String {
+    String::new()
+}

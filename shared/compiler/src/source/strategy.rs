@@ -1,0 +1,249 @@
+//! How a new version takes over, as written.
+
+use super::build::steps;
+use super::fields::{self, Fields};
+use super::language;
+use super::sink::{Sink, Span};
+use super::tree::{Node, Value};
+use super::values;
+use gatewright_domain::pipeline::{Feature, Seconds, Step, Strategy, StrategyKind, Watch};
+
+/// What `strategy` says.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// What the rest of Gatewright knows of it.
+    pub(crate) strategy: Option<Strategy>,
+    /// What stages are made from.
+    pub(crate) takeover: Option<Takeover>,
+    /// What of it nothing enforces, with the places.
+    pub(crate) unenforced: Vec<(Feature, Span)>,
+}
+
+/// A new version beside the old one.
+#[derive(Debug, Clone)]
+pub(crate) struct Takeover {
+    /// The percentages of traffic, 100 at the end.
+    pub(crate) percents: Vec<u32>,
+    /// How long each but the last is watched.
+    pub(crate) pause: Seconds,
+    /// How the old version goes, where it stays at first.
+    pub(crate) blue_green: Option<BlueGreen>,
+    /// Commands that move the traffic.
+    pub(crate) shift: Vec<Step>,
+    /// Commands that scale the old version down.
+    pub(crate) retire: Vec<Step>,
+}
+
+/// Blue-green, as written.
+#[derive(Debug, Clone)]
+pub(crate) struct BlueGreen {
+    pub(crate) preview: Option<String>,
+    pub(crate) active: Option<String>,
+    pub(crate) watch: Seconds,
+    pub(crate) keep: Seconds,
+}
+
+const WATCH: Seconds = Seconds(5 * 60);
+const KEEP: Seconds = Seconds(10 * 60);
+const PAUSE: Seconds = Seconds(10 * 60);
+
+/// Reads the strategy of the environment `of`.
+pub(crate) fn read(of: &Fields<'_>, sink: &Sink) -> Taken {
+    let Some((at, node)) = of.entry("strategy") else {
+        return Taken {
+            strategy: Some(Strategy::default()),
+            ..Taken::default()
+        };
+    };
+    if matches!(node.value, Value::Map(_)) {
+        return taken(at, node, sink);
+    }
+    Taken {
+        strategy: word(node, sink),
+        ..Taken::default()
+    }
+}
+
+fn word(node: &Node, sink: &Sink) -> Option<Strategy> {
+    if let Value::Text(word) = &node.value
+        && ["blue-green", "canary"].contains(&word.as_str())
+    {
+        sink.error_help(
+            &node.at,
+            format!("{word} needs more than a word: the commands that shift the traffic"),
+            match word.as_str() {
+                "canary" => "write `strategy: { canary: { steps: [10, 50, 100] }, shift: [COMMAND with $WEIGHT] }`",
+                _ => "write `strategy: { blue-green: { watch: 5m }, shift: [COMMAND] }`",
+            },
+        );
+        return None;
+    }
+    let word = fields::one_of(node, "strategy", language::STRATEGIES, sink)?;
+    let kind = match word.value {
+        "rolling" => StrategyKind::Rolling,
+        _ => StrategyKind::Direct,
+    };
+    Some(Strategy {
+        kind,
+        ..Strategy::default()
+    })
+}
+
+fn taken(at: &Span, node: &Node, sink: &Sink) -> Taken {
+    let Some(of) = Fields::of(node, at, &language::STRATEGY, sink) else {
+        return Taken::default();
+    };
+    let blue_green = of
+        .entry("blue-green")
+        .map(|(at, node)| blue_green(at, node, sink));
+    let canary = of.entry("canary").map(|(at, node)| canary(at, node, sink));
+    let kind = match (&blue_green, &canary) {
+        (Some(_), Some(_)) => Some(StrategyKind::BlueGreenCanary),
+        (Some(_), None) => Some(StrategyKind::BlueGreen),
+        (None, Some(_)) => Some(StrategyKind::Canary),
+        (None, None) => {
+            sink.error_help(
+                at,
+                "this strategy is none: it has neither \"blue-green\" nor \"canary\"",
+                "for what needs no more, write `strategy: direct` or `strategy: rolling`",
+            );
+            None
+        }
+    };
+    let shift = of.required("shift").map(|n| steps(n, "shift", sink));
+    let retire = of.entry("retire").map(|(at, node)| {
+        if blue_green.is_none() {
+            sink.error_help(
+                at,
+                "retire means nothing here: without \"blue-green\" no old version is kept",
+                "remove it, or add `blue-green: { keep: 10m }`",
+            );
+        }
+        steps(node, "retire", sink)
+    });
+    let watch = of
+        .get("watch")
+        .map(|n| watches(n, sink))
+        .unwrap_or_default();
+    let (percents, pause) = match canary {
+        Some(canary) => canary.unzip(),
+        None => (Some(vec![100]), Some(PAUSE)),
+    };
+    let strategy = kind
+        .zip(percents.clone())
+        .map(|(kind, steps)| Strategy { kind, steps, watch });
+    let takeover = percents
+        .zip(pause)
+        .zip(shift)
+        .map(|((percents, pause), shift)| Takeover {
+            percents,
+            pause,
+            blue_green: blue_green.flatten(),
+            shift,
+            retire: retire.unwrap_or_default(),
+        });
+    Taken {
+        strategy,
+        takeover,
+        unenforced: of
+            .entry("watch")
+            .map(|(at, _)| (Feature::Watch, at.clone()))
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn blue_green(at: &Span, node: &Node, sink: &Sink) -> Option<BlueGreen> {
+    let of = Fields::of(node, at, &language::BLUE_GREEN, sink)?;
+    let say = |key| {
+        of.get(key)
+            .and_then(|n| fields::text(n, key, sink))
+            .map(|said| said.value)
+    };
+    let lasts = |key, default| {
+        of.get(key).map_or(Some(default), |n| {
+            values::duration(n, key, sink).map(|d| d.value)
+        })
+    };
+    let (watch, keep) = (lasts("watch", WATCH), lasts("keep", KEEP));
+    Some(BlueGreen {
+        preview: say("preview"),
+        active: say("active"),
+        watch: watch?,
+        keep: keep?,
+    })
+}
+
+fn canary(at: &Span, node: &Node, sink: &Sink) -> Option<(Vec<u32>, Seconds)> {
+    let of = Fields::of(node, at, &language::CANARY, sink)?;
+    let pause = of.get("pause").map_or(Some(PAUSE), |n| {
+        values::duration(n, "pause", sink).map(|d| d.value)
+    });
+    let (key, node) = (of.required("steps")?, of.entry("steps")?.0);
+    let items = fields::list(key, "steps", sink)?;
+    let percents: Vec<u32> = items
+        .iter()
+        .filter_map(|n| fields::count(n, "a step of a canary", 1..=100, sink))
+        .collect();
+    if percents.len() < items.len() {
+        return None;
+    }
+    if !percents.is_sorted_by(|a, b| a < b) || percents.last() != Some(&100) {
+        let shown: Vec<String> = percents.iter().map(u32::to_string).collect();
+        sink.error_help(
+            node,
+            format!(
+                "a canary's steps rise to 100 percent, and these are {}",
+                if shown.is_empty() {
+                    "none".to_owned()
+                } else {
+                    shown.join(", ")
+                }
+            ),
+            "for instance [5, 25, 100]; after the last the new version has all traffic",
+        );
+        return None;
+    }
+    Some((percents, pause?))
+}
+
+fn watches(node: &Node, sink: &Sink) -> Vec<Watch> {
+    fields::list(node, "watch", sink)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|item| watch(item, sink))
+        .collect()
+}
+
+fn watch(node: &Node, sink: &Sink) -> Option<Watch> {
+    let of = Fields::of(node, &node.at, &language::WATCH, sink)?;
+    let metric = of
+        .required("metric")
+        .and_then(|n| fields::one_of(n, "a metric", language::METRICS, sink))?;
+    let at_most = of.get("at-most").and_then(|n| match &n.value {
+        Value::Number(digits) if digits.parse::<f64>().is_ok_and(|n| n >= 0.0) => {
+            Some(digits.clone())
+        }
+        _ => {
+            fields::wrong(n, "at-most", "a number that is not negative", sink);
+            None
+        }
+    });
+    match (metric.value, of.entry("at-most")) {
+        ("health", Some((at, _))) => sink.error_help(
+            at,
+            "health has no number: it is good or it is not",
+            "remove `at-most`",
+        ),
+        ("health", None) | (_, Some(_)) => {}
+        (other, None) => sink.error_help(
+            &metric.at,
+            format!("{other} needs \"at-most\": the number that still passes"),
+            "in percent for error-rate, in milliseconds for a latency",
+        ),
+    }
+    Some(Watch {
+        metric: metric.value.to_owned(),
+        at_most,
+    })
+}
