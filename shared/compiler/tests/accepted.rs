@@ -145,7 +145,7 @@ fn windows_line_endings_and_a_byte_order_mark_change_nothing() {
 }
 
 fn warnings(rest: &str) -> String {
-    let people = "people:\n  - { id: ada, name: Ada, email: ada@example.com }\n  - { id: bo, name: Bo, email: bo@example.com }\ngroups:\n  - { name: leads, members: [ada, bo] }\n";
+    let people = "people:\n  - { id: ada, name: Ada, email: ada@example.com }\n  - { id: bo, name: Bo, email: bo@example.com }\n  - { id: cy, name: Cy, email: cy@example.com }\ngroups:\n  - { name: leads, members: [ada, bo] }\n";
     let directory = read_directory("approvers.yaml", people).unwrap();
     let text = format!("{HEAD}on: {{ manual: true }}\n{rest}");
     let read = read("shop.yaml", &text, Some(&directory));
@@ -154,7 +154,7 @@ fn warnings(rest: &str) -> String {
 
 #[test]
 fn a_quorum_that_one_absence_makes_impossible_is_warned_of() {
-    let rest = "environments: { test: { cluster: c, namespace: n } }\nstages:\n  - { name: Ask, environment: test, approval: { quorum: [{ group: leads, count: 2 }] } }\n";
+    let rest = "environments: { test: { cluster: c, namespace: n } }\nstages:\n  - { name: Ask, environment: test, approval: { quorum: [{ group: leads, count: 2 }] } }\n  - { name: Two, environment: test, steps: [make] }\n";
     insta::assert_snapshot!(warnings(rest), @r#"
 warning: without ada or without bo nobody can reach this quorum
  --> shop.yaml:9:49

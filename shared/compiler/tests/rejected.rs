@@ -59,7 +59,7 @@ fn every_wrong_file_is_refused_with_the_message_beside_it() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-    assert!(rejected().len() >= 40);
+    assert!(rejected().len() >= 190);
 }
 
 #[test]

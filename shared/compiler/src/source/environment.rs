@@ -1,6 +1,6 @@
 //! Environments, as written.
 
-use super::approval::{self, lowered};
+use super::approval::{self, Line, lowered};
 use super::build::steps;
 use super::fields::{self, Fields};
 use super::language;
@@ -23,8 +23,10 @@ pub(crate) struct RawEnvironment {
     pub(crate) smoke: Vec<Step>,
     /// Where `rollback` is.
     pub(crate) rollback_at: Option<Span>,
-    /// The groups that its rollback names, with their places.
+    /// The groups that may ask for a rollback, with their places.
     pub(crate) groups: Vec<Marked<GroupName>>,
+    /// Who has to agree to a rollback by hand.
+    pub(crate) quorum: Option<Marked<Vec<Line>>>,
     /// What it relies on and nothing enforces, with the places.
     pub(crate) unenforced: Vec<(Feature, Span)>,
 }
@@ -76,7 +78,7 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
     let taken = strategy::read(&of, sink);
     let verify = verify(&of, sink);
     let smoke = of.get("smoke").map(|n| steps(n, "smoke", sink));
-    let (rollback, groups) = rollback(&of, sink);
+    let back = rollback(&of, sink);
     let windows = of
         .get("windows")
         .map(|n| windows(n, sink))
@@ -104,7 +106,7 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
             protected: protected?,
             lease: lease?,
             strategy: taken.strategy?,
-            rollback: with_verify(rollback?, &verify),
+            rollback: with_verify(back.undo?, &verify),
             windows,
             soak: soak.flatten(),
         },
@@ -112,7 +114,8 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
         verify,
         smoke: smoke.unwrap_or_default(),
         rollback_at: of.entry("rollback").map(|(at, _)| at.clone()),
-        groups,
+        groups: back.by,
+        quorum: back.quorum,
         unenforced,
     })
 }
@@ -140,20 +143,33 @@ fn with_verify(mut rollback: Undo, verify: &Verify) -> Undo {
     rollback
 }
 
-fn rollback(of: &Fields<'_>, sink: &Sink) -> (Option<Undo>, Vec<Marked<GroupName>>) {
+/// A rollback as written.
+#[derive(Default)]
+struct RawRollback {
+    undo: Option<Undo>,
+    by: Vec<Marked<GroupName>>,
+    quorum: Option<Marked<Vec<Line>>>,
+}
+
+fn rollback(of: &Fields<'_>, sink: &Sink) -> RawRollback {
     let Some((at, node)) = of.entry("rollback") else {
-        return (Some(Undo::default()), Vec::new());
+        return RawRollback {
+            undo: Some(Undo::default()),
+            ..RawRollback::default()
+        };
     };
     if !matches!(node.value, Value::Map(_)) {
         let word = fields::one_of(node, "rollback", &["automatic", "manual"], sink);
-        let undo = word.map(|word| Undo {
-            automatic: word.value == "automatic",
-            ..Undo::default()
-        });
-        return (undo, Vec::new());
+        return RawRollback {
+            undo: word.map(|word| Undo {
+                automatic: word.value == "automatic",
+                ..Undo::default()
+            }),
+            ..RawRollback::default()
+        };
     }
     let Some(of) = Fields::of(node, at, &language::ROLLBACK, sink) else {
-        return (None, Vec::new());
+        return RawRollback::default();
     };
     let automatic = of
         .get("automatic")
@@ -167,9 +183,7 @@ fn rollback(of: &Fields<'_>, sink: &Sink) -> (Option<Undo>, Vec<Marked<GroupName
         .collect();
     let quorum = of
         .entry("quorum")
-        .and_then(|(at, node)| approval::quorum(at, node, sink))
-        .map(|quorum| quorum.value)
-        .unwrap_or_default();
+        .and_then(|(at, node)| approval::quorum(at, node, sink));
     let undo = automatic.map(|automatic| Undo {
         automatic,
         steps: of
@@ -177,13 +191,9 @@ fn rollback(of: &Fields<'_>, sink: &Sink) -> (Option<Undo>, Vec<Marked<GroupName
             .map(|n| steps(n, "steps", sink))
             .unwrap_or_default(),
         by: by.iter().map(|group| group.value.clone()).collect(),
-        quorum: lowered(&quorum),
+        quorum: quorum.iter().flat_map(|q| lowered(&q.value)).collect(),
     });
-    let groups = by
-        .into_iter()
-        .chain(quorum.into_iter().map(|(group, _)| group))
-        .collect();
-    (undo, groups)
+    RawRollback { undo, by, quorum }
 }
 
 fn windows(node: &Node, sink: &Sink) -> Vec<Window> {

@@ -69,6 +69,7 @@ pub fn read(
         let routes = routes::routes(&raw, &sink);
         check::check(&raw, &routes, directory, &sink);
         let definition = lower::lower(&raw, &routes)?;
+        check::check_lowered(&raw, &routes, &definition, &sink);
         check_budget(&definition, &raw.budget, &sink);
         Some(definition)
     });

@@ -6,6 +6,7 @@ use super::pipeline::RawPipeline;
 use super::sink::{Marked, Sink};
 use super::stage::RawStage;
 use super::triggers::{Deploys, RawTrigger, made_name, not_a_name};
+use std::cell::Cell;
 
 /// A trigger's route: the stages that it runs, by position, in order.
 #[derive(Debug)]
@@ -15,6 +16,9 @@ pub(crate) struct Route<'a> {
     /// everything runs.
     pub(crate) trigger: Option<&'a RawTrigger>,
     pub(crate) stages: Vec<usize>,
+    /// Whether it names something that is not there, which is reported: a stage
+    /// that it seems to leave out may be the one that is meant.
+    pub(crate) unclear: bool,
 }
 
 impl Route<'_> {
@@ -38,14 +42,19 @@ pub(crate) fn routes<'a>(raw: &'a RawPipeline, sink: &Sink) -> Vec<Route<'a>> {
             name: String::new(),
             trigger: None,
             stages: (0..raw.stages.stages.len()).collect(),
+            unclear: raw.on.unclear,
         }];
     }
     named
         .into_iter()
-        .map(|(name, trigger)| Route {
-            stages: stages(raw, &name, trigger, sink),
-            name,
-            trigger: Some(trigger),
+        .map(|(name, trigger)| {
+            let known = Known::default();
+            Route {
+                stages: stages(raw, &name, trigger, &known, sink),
+                unclear: known.missing.get(),
+                name,
+                trigger: Some(trigger),
+            }
         })
         .collect()
 }
@@ -111,13 +120,25 @@ fn known_triggers(raw: &RawPipeline, named: &[(String, &RawTrigger)], sink: &Sin
     }
 }
 
-fn stages(raw: &RawPipeline, name: &str, trigger: &RawTrigger, sink: &Sink) -> Vec<usize> {
+/// Whether everything that a route names is there.
+#[derive(Default)]
+struct Known {
+    missing: Cell<bool>,
+}
+
+fn stages(
+    raw: &RawPipeline,
+    name: &str,
+    trigger: &RawTrigger,
+    known: &Known,
+    sink: &Sink,
+) -> Vec<usize> {
     let all = &raw.stages.stages;
     let route = &trigger.route;
     if let Some(exactly) = &route.stages {
         let mut found: Vec<usize> = exactly
             .iter()
-            .flat_map(|said| members(raw, said, sink))
+            .flat_map(|said| members(raw, said, known, sink))
             .collect();
         found.sort_unstable();
         found.dedup();
@@ -130,9 +151,11 @@ fn stages(raw: &RawPipeline, name: &str, trigger: &RawTrigger, sink: &Sink) -> V
         }
     };
     if let Deploys::These(these) = &route.deploy {
-        let known = raw.environment_names();
+        let declared = raw.environment_names();
         for environment in these {
-            unknown(environment, "environment", &known, sink);
+            if !unknown(environment, "environment", &declared, sink) {
+                known.missing.set(true);
+            }
         }
     }
     let asked = |stage: &RawStage| {
@@ -144,7 +167,7 @@ fn stages(raw: &RawPipeline, name: &str, trigger: &RawTrigger, sink: &Sink) -> V
     let skipped: Vec<usize> = route
         .skip
         .iter()
-        .flat_map(|said| members(raw, said, sink))
+        .flat_map(|said| members(raw, said, known, sink))
         .collect();
     (0..all.len())
         .filter(|index| !skipped.contains(index))
@@ -153,7 +176,7 @@ fn stages(raw: &RawPipeline, name: &str, trigger: &RawTrigger, sink: &Sink) -> V
 }
 
 /// The positions of what a name means: a stage, or all members of a group.
-fn members(raw: &RawPipeline, said: &Marked<String>, sink: &Sink) -> Vec<usize> {
+fn members(raw: &RawPipeline, said: &Marked<String>, known: &Known, sink: &Sink) -> Vec<usize> {
     let called = |name: &Option<gatewright_domain::StageName>| {
         name.as_ref()
             .is_some_and(|name| name.as_str() == said.value)
@@ -172,8 +195,9 @@ fn members(raw: &RawPipeline, said: &Marked<String>, sink: &Sink) -> Vec<usize> 
     if found.is_empty() {
         let stages = raw.stages.stages.iter().filter_map(|s| s.name.as_ref());
         let groups = raw.stages.groups.iter().filter_map(|g| g.name.as_ref());
-        let known: Vec<&str> = groups.chain(stages).map(|name| name.as_str()).collect();
-        unknown(said, "stage", &known, sink);
+        let names: Vec<&str> = groups.chain(stages).map(|name| name.as_str()).collect();
+        unknown(said, "stage", &names, sink);
+        known.missing.set(true);
     }
     found
 }

@@ -65,13 +65,6 @@ impl RawStage {
     pub(crate) fn is_deploy(&self) -> bool {
         matches!(self.kind, Kind::Deploy { .. })
     }
-
-    /// Whether it works in this environment.
-    pub(crate) fn is_about(&self, environment: &str) -> bool {
-        self.environment
-            .as_ref()
-            .is_some_and(|e| e.value == environment)
-    }
 }
 
 /// What a stage does.

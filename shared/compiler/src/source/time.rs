@@ -58,9 +58,12 @@ pub(crate) fn cron(node: &Node, sink: &Sink) -> Option<Marked<String>> {
     let parts: Vec<&str> = said.value.split_whitespace().collect();
     if said.value.starts_with('@') || parts.len() != FIELDS.len() {
         let message = format!(
-            "{:?} has {} fields; a schedule has five",
+            "{:?} has {}; a schedule has five fields",
             said.value,
-            parts.len()
+            match parts.len() {
+                1 => "one field".to_owned(),
+                n => format!("{n} fields"),
+            }
         );
         sink.error_help(
             &said.at,

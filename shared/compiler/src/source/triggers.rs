@@ -85,7 +85,8 @@ pub(crate) fn read(top: &Fields<'_>, sink: &Sink) -> RawTriggers {
                 });
             }
             ("manual", _) => {
-                fields::flag(node, "manual", sink);
+                let wanted = "true, or a mapping that says which stages run";
+                fields::wrong(node, "manual", wanted, sink);
                 all.unclear = true;
             }
             (kind, _) => each(node, at, &mut all, |node, at, all| {

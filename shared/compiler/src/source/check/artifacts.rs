@@ -84,6 +84,9 @@ fn deployable(
         return;
     };
     for route in routes.iter().filter(|route| route.runs(index)) {
+        if !route.runs(producer) && route.unclear {
+            continue;
+        }
         if !route.runs(producer) {
             sink.error_help(
                 &artifact.at,

@@ -48,7 +48,7 @@ fn guarded(raw: &RawPipeline, routes: &[Route<'_>], index: usize, stage: &RawSta
     }
     let unguarded = routes
         .iter()
-        .filter(|route| route.runs(index))
+        .filter(|route| route.runs(index) && !route.unclear)
         .find(|route| guard(raw, route, index, name).is_none());
     if let Some(route) = unguarded {
         sink.error_help(

@@ -3,10 +3,14 @@
 //! are guarded, no two triggers want the same ref.
 
 mod artifacts;
+mod environments;
 mod gates;
 mod guards;
+mod limits;
 mod names;
+mod overlap;
 mod quorum;
+mod routes;
 mod variables;
 
 use super::pipeline::RawPipeline;
@@ -14,6 +18,7 @@ use super::routes::Route;
 use super::sink::{Marked, Sink};
 use super::stage::Kind;
 use gatewright_domain::people::Directory;
+use gatewright_domain::pipeline::Definition;
 use gatewright_domain::text::nearest;
 
 /// Checks all of it.
@@ -31,7 +36,21 @@ pub(crate) fn check(
     }
     artifacts::check(raw, routes, sink);
     guards::check(raw, routes, sink);
+    self::routes::check(raw, routes, sink);
+    environments::check(raw, routes, sink);
+    limits::check(raw, sink);
     quorum::check(raw, directory, sink);
+}
+
+/// Checks what can only be said of the definition that was made of it.
+pub(crate) fn check_lowered(
+    raw: &RawPipeline,
+    routes: &[Route<'_>],
+    definition: &Definition,
+    sink: &Sink,
+) {
+    self::routes::budgets(definition, routes, sink);
+    environments::accepted(raw, definition, sink);
 }
 
 /// Reports `said` unless it is one of `known`; whether it was known.

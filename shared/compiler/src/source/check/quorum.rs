@@ -2,34 +2,47 @@
 //! here and not at the first live release.
 
 use super::unknown;
-use crate::source::approval::{RawApproval, lowered};
+use crate::source::approval::{Line, lowered};
 use crate::source::pipeline::RawPipeline;
 use crate::source::sink::{Marked, Sink};
 use crate::source::stage::Kind;
 use gatewright_domain::approval::standing;
-use gatewright_domain::ids::PersonId;
+use gatewright_domain::ids::{GroupName, PersonId};
 use gatewright_domain::people::Directory;
 
-/// Checks every approval's quorum, against the directory where there is one.
-pub(crate) fn check(raw: &RawPipeline, directory: Option<&Directory>, sink: &Sink) {
+/// Checks every approval's quorum, and every group that is named, against the
+/// directory where there is one.
+pub(super) fn check(raw: &RawPipeline, directory: Option<&Directory>, sink: &Sink) {
     for stage in &raw.stages.stages {
         if let Kind::Approval(approval) = &stage.kind {
-            distinct(approval, sink);
-            if let Some(directory) = directory
-                && groups_exist(approval, directory, sink)
-            {
-                reachable(approval, directory, sink);
-            }
+            quorum(&approval.quorum, directory, sink);
+        }
+        let gates = stage.build.gates.iter();
+        let may_lift = gates.filter_map(|gate| {
+            let group = gate.value.leniency()?.sign_off.clone()?;
+            Some(Marked::new(group, &gate.at))
+        });
+        for group in may_lift {
+            exists(&group, directory, sink);
+        }
+    }
+    for (_, environment) in &raw.environments {
+        let Some(environment) = environment else {
+            continue;
+        };
+        for group in &environment.groups {
+            exists(group, directory, sink);
+        }
+        if let Some(agreed) = &environment.quorum {
+            quorum(agreed, directory, sink);
         }
     }
 }
 
-fn distinct(approval: &RawApproval, sink: &Sink) {
-    for (index, (group, _)) in approval.quorum.value.iter().enumerate() {
-        if approval.quorum.value[..index]
-            .iter()
-            .any(|(g, _)| g.value == group.value)
-        {
+fn quorum(lines: &Marked<Vec<Line>>, directory: Option<&Directory>, sink: &Sink) {
+    for (index, (group, _)) in lines.value.iter().enumerate() {
+        let before = &lines.value[..index];
+        if before.iter().any(|(g, _)| g.value == group.value) {
             sink.error_help(
                 &group.at,
                 format!("the group {:?} is here twice", group.value.as_str()),
@@ -37,20 +50,27 @@ fn distinct(approval: &RawApproval, sink: &Sink) {
             );
         }
     }
-}
-
-fn groups_exist(approval: &RawApproval, directory: &Directory, sink: &Sink) -> bool {
-    let known: Vec<&str> = directory.groups.iter().map(|g| g.name.as_str()).collect();
-    let mut all = true;
-    for (group, _) in &approval.quorum.value {
-        let said = Marked::new(group.value.to_string(), &group.at);
-        all &= unknown(&said, "group", &known, sink);
+    let all = lines.value.iter().fold(true, |all, (group, _)| {
+        exists(group, directory, sink) && all
+    });
+    if let Some(directory) = directory
+        && all
+    {
+        reachable(lines, directory, sink);
     }
-    all
 }
 
-fn reachable(approval: &RawApproval, directory: &Directory, sink: &Sink) {
-    let quorum = lowered(&approval.quorum.value);
+fn exists(group: &Marked<GroupName>, directory: Option<&Directory>, sink: &Sink) -> bool {
+    let Some(directory) = directory else {
+        return true;
+    };
+    let known: Vec<&str> = directory.groups.iter().map(|g| g.name.as_str()).collect();
+    let said = Marked::new(group.value.to_string(), &group.at);
+    unknown(&said, "group", &known, sink)
+}
+
+fn reachable(lines: &Marked<Vec<Line>>, directory: &Directory, sink: &Sink) {
+    let quorum = lowered(&lines.value);
     let everyone: Vec<PersonId> = directory.people.iter().map(|p| p.id.clone()).collect();
     let missing = standing(&quorum, &everyone, directory).missing;
     if !missing.is_empty() {
@@ -59,7 +79,7 @@ fn reachable(approval: &RawApproval, directory: &Directory, sink: &Sink) {
             .map(|(group, count)| format!("{count} more in {group}"))
             .collect();
         sink.error_help(
-            &approval.quorum.at,
+            &lines.at,
             format!(
                 "nobody can reach this quorum: it needs {}",
                 lacking.join(" and ")
@@ -68,19 +88,32 @@ fn reachable(approval: &RawApproval, directory: &Directory, sink: &Sink) {
         );
         return;
     }
+    let breaks = |absent: &PersonId| {
+        let others: Vec<PersonId> = everyone.iter().filter(|p| *p != absent).cloned().collect();
+        !standing(&quorum, &others, directory).is_reached()
+    };
     let stuck: Vec<&str> = everyone
         .iter()
-        .filter(|absent| {
-            let others: Vec<PersonId> = everyone.iter().filter(|p| p != absent).cloned().collect();
-            !standing(&quorum, &others, directory).is_reached()
-        })
+        .filter(|person| breaks(person))
         .map(PersonId::as_str)
         .collect();
-    if !stuck.is_empty() {
-        sink.warn(
-            &approval.quorum.at,
-            format!("without {} nobody can reach this quorum", stuck.join(" or without ")),
-            "who requests a release or wrote its commit does not count; with one more member it would always be possible",
-        );
+    if stuck.is_empty() {
+        return;
     }
+    let without = stuck.join(" or without ");
+    // Somebody asks for every release and wrote its commit. When everybody who
+    // is known is needed, nobody is left to do that.
+    if stuck.len() == everyone.len() {
+        sink.error_help(
+            &lines.at,
+            format!("nobody can ever reach this quorum: who requests a release or wrote its commit does not count, and it cannot be reached without {without}"),
+            "these are all people in the directory; add a member to one of the groups, or ask for fewer",
+        );
+        return;
+    }
+    sink.warn(
+        &lines.at,
+        format!("without {without} nobody can reach this quorum"),
+        "who requests a release or wrote its commit does not count; with one more member it would always be possible",
+    );
 }

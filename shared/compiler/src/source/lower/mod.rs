@@ -156,7 +156,7 @@ fn build(
     let services = written.services.iter();
     let reports = written.reports.iter();
     Some(Build {
-        project: project(own, defaults, id, environment),
+        project: project(own, defaults, id, environment.map(EnvironmentName::as_str)),
         image: first(&own.image, &defaults.image).unwrap_or_else(|| IMAGE.to_owned()),
         compute: first(&own.compute, &defaults.compute)
             .unwrap_or(COMPUTE)
@@ -226,15 +226,16 @@ pub(crate) fn own_project(id: &PipelineId, environment: Option<&str>) -> String 
     }
 }
 
-fn project(
+/// The project of a build: the stage's, that of `defaults`, or its own.
+pub(crate) fn project(
     own: &Settings,
     defaults: &Settings,
     id: &PipelineId,
-    environment: Option<&EnvironmentName>,
+    environment: Option<&str>,
 ) -> String {
     match own.project.as_ref().or(defaults.project.as_ref()) {
         Some(project) => project.value.clone(),
-        None => own_project(id, environment.map(EnvironmentName::as_str)),
+        None => own_project(id, environment),
     }
 }
 

@@ -1,0 +1,129 @@
+//! Environments: what is deployed is looked at, what went wrong can go back, and
+//! nobody relies on what nothing enforces without knowing.
+
+use crate::source::environment::{RawEnvironment, Verify};
+use crate::source::pipeline::RawPipeline;
+use crate::source::routes::Route;
+use crate::source::sink::{Marked, Sink};
+use crate::source::stage::{Kind, RawStage};
+use gatewright_domain::pipeline::{Definition, Step};
+
+/// Checks every environment.
+pub(super) fn check(raw: &RawPipeline, routes: &[Route<'_>], sink: &Sink) {
+    for (name, environment) in &raw.environments {
+        let Some(environment) = environment else {
+            continue;
+        };
+        verified(raw, routes, name, environment, sink);
+        way_back(name, environment, sink);
+        enforced(raw, name, environment, sink);
+    }
+}
+
+/// Every deploy is looked at: by the environment, by itself, or by a later stage.
+fn verified(
+    raw: &RawPipeline,
+    routes: &[Route<'_>],
+    name: &Marked<String>,
+    environment: &RawEnvironment,
+    sink: &Sink,
+) {
+    if environment.verify != Verify::Unsaid || !environment.smoke.is_empty() {
+        return;
+    }
+    let stages = &raw.stages.stages;
+    let here = |s: &RawStage| {
+        s.environment
+            .as_ref()
+            .is_some_and(|e| e.value == name.value)
+    };
+    let looked_at_later = |index: usize| {
+        let mut later = stages.iter().enumerate().skip(index + 1);
+        later.any(|(at, s)| {
+            let looks = matches!(s.kind, Kind::Build | Kind::Unclear) && here(s);
+            looks && routes.iter().any(|r| r.runs(index) && r.runs(at))
+        })
+    };
+    let blind = stages
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| s.is_deploy() && here(s))
+        .find(|(index, s)| !looks_itself(&s.build.steps) && !looked_at_later(*index));
+    if let Some((_, deploy)) = blind {
+        sink.error_help(
+            &name.at,
+            format!(
+                "nothing looks whether {} did what it should in {}",
+                deploy.title(),
+                name.value
+            ),
+            format!(
+                "give {} steps in `verify` or `smoke`, test it in a later stage, or say `verify: none`",
+                name.value
+            ),
+        );
+    }
+}
+
+/// Whether a deploy's own steps look at what they did: more than one of them, or
+/// one that waits or says that it verifies.
+fn looks_itself(steps: &[Step]) -> bool {
+    const WORDS: &[&str] = &["rollout status", "--wait", "verif", "health", "smoke"];
+    let looks = |step: &Step| {
+        let said = format!("{} {}", step.name, step.run).to_lowercase();
+        WORDS.iter().any(|word| said.contains(word))
+    };
+    // A step that could not be read is reported, and may be the one.
+    steps.len() != 1 || steps.iter().any(looks)
+}
+
+/// Where traffic moves in steps, the deploy's own steps bring nothing back.
+fn way_back(name: &Marked<String>, environment: &RawEnvironment, sink: &Sink) {
+    if environment.takeover.is_none() || !environment.environment.rollback.steps.is_empty() {
+        return;
+    }
+    sink.error_help(
+        environment.rollback_at.as_ref().unwrap_or(&name.at),
+        format!(
+            "a rollback of {} needs \"steps\": the deploy's own put a version beside the one with the traffic, and move none",
+            name.value
+        ),
+        "for instance `rollback: { automatic: true, steps: [COMMAND that moves the traffic back] }`",
+    );
+}
+
+/// A protected environment does not rely on what nothing enforces, unless the
+/// definition says that this is known.
+fn enforced(raw: &RawPipeline, name: &Marked<String>, environment: &RawEnvironment, sink: &Sink) {
+    if !environment.environment.protected {
+        return;
+    }
+    for (feature, at) in &environment.unenforced {
+        if !feature.lets_more_through() || raw.accepts.iter().any(|f| f.value == *feature) {
+            continue;
+        }
+        sink.error_help(
+            at,
+            format!(
+                "{}, which is protected, relies on \"{feature}\", and this version does not enforce it: {}",
+                name.value,
+                feature.instead()
+            ),
+            format!("if that will do until it does, say so: `accept-unenforced: [{feature}]`"),
+        );
+    }
+}
+
+/// What is accepted is there.
+pub(super) fn accepted(raw: &RawPipeline, definition: &Definition, sink: &Sink) {
+    let used = definition.unenforced();
+    for feature in &raw.accepts {
+        if used.iter().all(|u| u.feature != feature.value) {
+            sink.warn(
+                &feature.at,
+                format!("nothing in this definition relies on \"{}\"", feature.value),
+                "remove it, so that a later use is noticed",
+            );
+        }
+    }
+}
