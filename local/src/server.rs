@@ -25,6 +25,9 @@ use crate::{
     ecr::{self, Ecr, Store},
     events::Outbox,
     inbox::{self, Inbox},
+    keys::Keys,
+    n8n::{self, N8n},
+    odoo::{self, Odoo},
     slack::{self, Slack},
     sns::{self, SnsInbox},
     tools,
@@ -77,6 +80,7 @@ pub struct StandIns {
     ecr: Arc<Ecr>,
     slack: Arc<Slack>,
     cluster: Arc<Cluster>,
+    keys: Arc<Keys>,
     outbox: Arc<Outbox>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
@@ -116,6 +120,7 @@ impl StandIns {
             ecr,
             slack,
             cluster,
+            keys,
             outbox,
             ..
         } = parts;
@@ -125,6 +130,7 @@ impl StandIns {
             ecr,
             slack,
             cluster,
+            keys,
             outbox,
             stop,
             server,
@@ -139,6 +145,24 @@ impl StandIns {
     /// Where pressed Slack buttons are posted from now on.
     pub fn set_interactivity_url(&self, url: Url) {
         self.slack.set_interactivity_url(url);
+    }
+
+    /// What a caller of an n8n instance sends as `X-N8N-API-KEY`; the instance is
+    /// at `n8n/<environment>` of [`StandIns::url`].
+    ///
+    /// # Errors
+    /// When the name is no name, or the data folder cannot be written.
+    pub fn n8n_api_key(&self, environment: &str) -> io::Result<String> {
+        self.keys.key(n8n::SERVICE, environment)
+    }
+
+    /// The password for the external API of an Odoo instance, which is at
+    /// `odoo/<database>` of [`StandIns::url`].
+    ///
+    /// # Errors
+    /// When the name is no name, or the data folder cannot be written.
+    pub fn odoo_password(&self, database: &str) -> io::Result<String> {
+        self.keys.key(odoo::SERVICE, database)
     }
 
     /// Stops builds and deployed services, delivers what events it can, and
@@ -182,6 +206,9 @@ struct Parts {
     slack: Arc<Slack>,
     sns: Arc<SnsInbox>,
     cluster: Arc<Cluster>,
+    n8n: Arc<N8n>,
+    odoo: Arc<Odoo>,
+    keys: Arc<Keys>,
     outbox: Arc<Outbox>,
 }
 
@@ -215,6 +242,8 @@ impl Parts {
             minute: config.build_minute,
         };
         let clusters = config.data.join("clusters");
+        let keys = Arc::new(Keys::new(config.data.join("keys")));
+        let (n8n, odoo) = (config.data.join("n8n"), config.data.join("odoo"));
         Ok(Self {
             codebuild: Arc::new(CodeBuild::new(build_settings, Arc::clone(&outbox), secrets)),
             ecr: Arc::new(Ecr::new(
@@ -227,6 +256,9 @@ impl Parts {
             slack: Arc::new(Slack::new(config.slack, url.clone(), http.clone())),
             sns: Arc::new(SnsInbox::new(http.clone())),
             cluster: Arc::new(Cluster::new(clusters, store, config.tools_path, http)),
+            n8n: Arc::new(N8n::new(n8n, Arc::clone(&keys))),
+            odoo: Arc::new(Odoo::new(odoo, Arc::clone(&keys))),
+            keys,
             outbox,
             url,
         })
@@ -243,6 +275,8 @@ impl Parts {
             .merge(sns::router(Arc::clone(&self.sns)))
             .merge(inbox::router(inbox))
             .merge(cluster::router(Arc::clone(&self.cluster)))
+            .merge(n8n::router(Arc::clone(&self.n8n)))
+            .merge(odoo::router(Arc::clone(&self.odoo)))
             .layer(middleware::from_fn(only_by_local_name))
     }
 }

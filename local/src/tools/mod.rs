@@ -11,6 +11,7 @@ mod client;
 mod console;
 mod docker;
 mod dockerfile;
+mod gitleaks;
 mod ignore;
 mod image;
 mod kubeconfig;
@@ -19,7 +20,10 @@ mod kustomization;
 mod kustomize;
 mod manifest;
 mod merge;
+mod odoo;
 mod pip_audit;
+mod sarif;
+mod terraform_scan;
 mod yaml;
 
 use std::{env, ffi::OsString, path::Path};
@@ -32,7 +36,18 @@ pub use console::{Console, ToolError};
 pub const URL_VARIABLE: &str = "GATEWRIGHT_STANDINS_URL";
 
 /// The tools there are.
-pub(crate) const NAMES: [&str; 5] = ["docker", "kubectl", "kustomize", "aws", "pip-audit"];
+pub(crate) const NAMES: [&str; 10] = [
+    "docker",
+    "kubectl",
+    "kustomize",
+    "aws",
+    "pip-audit",
+    "gitleaks",
+    "odoo",
+    "odoo-bin",
+    "tfsec",
+    "checkov",
+];
 
 /// Runs the tool a command line asks for and returns its exit code.
 pub async fn main(arguments: Vec<OsString>) -> u8 {
@@ -62,6 +77,10 @@ async fn run(tool: &str, arguments: &[String], console: &mut Console) -> Result<
         "kubectl" => kubectl::run(parse("kubectl", arguments)?, console).await,
         "kustomize" => kustomize::run(&parse("kustomize", arguments)?, console),
         "aws" => aws::run(parse("aws", arguments)?, console).await,
+        "gitleaks" => gitleaks::run(&parse("gitleaks", arguments)?, console),
+        "odoo" | "odoo-bin" => odoo::run(parse(tool, arguments)?, console).await,
+        "tfsec" => terraform_scan::tfsec(&parse("tfsec", arguments)?, console),
+        "checkov" => terraform_scan::checkov(&parse("checkov", arguments)?, console),
         _ => pip_audit::run(arguments, console).await,
     }
 }

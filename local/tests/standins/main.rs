@@ -9,6 +9,7 @@
 mod builds;
 mod builds_going_wrong;
 mod ecr;
+mod influence;
 mod release;
 mod slack;
 mod stack;
