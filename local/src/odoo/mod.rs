@@ -1,7 +1,7 @@
 //! A stand-in for Odoo instances, as far as a release sees them: one for each
 //! database, with the versions of its modules and the migrations that ran.
 //!
-//! `odoo-bin` (`tools/odoo.rs`) does the work inside a build and reports here.
+//! `odoo-bin` (`tools/odoo_bin.rs`) does the work inside a build and reports here.
 //! An instance answers `web/health` and, of the external API (JSON-RPC), what a
 //! smoke test asks: who am I, and which modules are installed.
 

@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 
 use super::{
     Console, ToolError,
-    sarif::{self, Finding, Rating, Rule},
+    found::{self, Finding, Rating, Rule},
 };
 
 /// What is not looked at: no source, or none of ours.
@@ -75,7 +75,7 @@ pub(super) fn run(gitleaks: &Gitleaks, console: &mut Console) -> Result<(), Tool
     console.note("gitleaks: a small detector with rules of its own, over files only");
     let findings = detect(source)?;
     if let Some(path) = report_path {
-        sarif::write(path, "gitleaks", &findings)?;
+        found::write(path, "gitleaks", &findings)?;
     }
     for finding in &findings {
         let Finding {
@@ -170,7 +170,11 @@ const GENERIC: Rule = Rule {
     rating: Rating::High,
 };
 
-const FORMS: [Form; 10] = [
+const STRIPE: Rule = rule("stripe-access-token", "A Stripe key");
+const GOOGLE: Rule = rule("gcp-api-key", "A Google API key");
+const NPM: Rule = rule("npm-access-token", "An npm token");
+
+const FORMS: [Form; 14] = [
     form(AWS, "AKIA", 16, upper),
     form(AWS, "ASIA", 16, upper),
     form(SLACK, "xoxb-", 10, word),
@@ -181,6 +185,10 @@ const FORMS: [Form; 10] = [
     form(GITHUB, "ghs_", 30, word),
     form(GITHUB, "github_pat_", 30, word),
     form(GITLAB, "glpat-", 20, word),
+    form(STRIPE, "sk_live_", 24, word),
+    form(STRIPE, "rk_live_", 24, word),
+    form(GOOGLE, "AIza", 35, word),
+    form(NPM, "npm_", 36, word),
 ];
 
 fn in_text(file: &str, text: &str) -> Vec<Finding> {
@@ -212,7 +220,8 @@ fn in_text(file: &str, text: &str) -> Vec<Finding> {
         .collect()
 }
 
-/// The credential of a form in a line, beginning where a word begins.
+/// The credential of a form in a line, beginning where a word begins. What ends
+/// in EXAMPLE is from somebody's documentation.
 fn formed<'l>(form: &Form, line: &'l str) -> Option<&'l str> {
     line.match_indices(form.prefix).find_map(|(at, _)| {
         let begins = !line[..at]
@@ -221,7 +230,8 @@ fn formed<'l>(form: &Form, line: &'l str) -> Option<&'l str> {
             .is_some_and(|c| c.is_ascii_alphanumeric());
         let rest = &line[at + form.prefix.len()..];
         let end = rest.find(|c| !(form.alphabet)(c)).unwrap_or(rest.len());
-        (begins && end >= form.least).then(|| &line[at..at + form.prefix.len() + end])
+        (begins && end >= form.least && !rest[..end].ends_with("EXAMPLE"))
+            .then(|| &line[at..at + form.prefix.len() + end])
     })
 }
 
@@ -324,6 +334,7 @@ mod tests {
         let slack = ["xox", "b-123456789012-abcdefghij"].concat();
         assert_eq!(rules(&slack), ["slack-token"]);
         assert!(rules("-----BEGIN PUBLIC KEY-----").is_empty());
+        assert!(rules(&["AK", "IAIOSFODNN7EXAMPLE"].concat()).is_empty());
         assert!(
             rules(&format!("x{}", aws())).is_empty(),
             "a word that goes on"

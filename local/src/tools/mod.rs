@@ -11,6 +11,7 @@ mod client;
 mod console;
 mod docker;
 mod dockerfile;
+mod found;
 mod gitleaks;
 mod ignore;
 mod image;
@@ -20,9 +21,8 @@ mod kustomization;
 mod kustomize;
 mod manifest;
 mod merge;
-mod odoo;
+mod odoo_bin;
 mod pip_audit;
-mod sarif;
 mod terraform_scan;
 mod yaml;
 
@@ -36,14 +36,13 @@ pub use console::{Console, ToolError};
 pub const URL_VARIABLE: &str = "GATEWRIGHT_STANDINS_URL";
 
 /// The tools there are.
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 9] = [
     "docker",
     "kubectl",
     "kustomize",
     "aws",
     "pip-audit",
     "gitleaks",
-    "odoo",
     "odoo-bin",
     "tfsec",
     "checkov",
@@ -78,7 +77,7 @@ async fn run(tool: &str, arguments: &[String], console: &mut Console) -> Result<
         "kustomize" => kustomize::run(&parse("kustomize", arguments)?, console),
         "aws" => aws::run(parse("aws", arguments)?, console).await,
         "gitleaks" => gitleaks::run(&parse("gitleaks", arguments)?, console),
-        "odoo" | "odoo-bin" => odoo::run(parse(tool, arguments)?, console).await,
+        "odoo-bin" => odoo_bin::run(parse(tool, arguments)?, console).await,
         "tfsec" => terraform_scan::tfsec(&parse("tfsec", arguments)?, console),
         "checkov" => terraform_scan::checkov(&parse("checkov", arguments)?, console),
         _ => pip_audit::run(arguments, console).await,

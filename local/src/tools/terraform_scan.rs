@@ -15,7 +15,7 @@ use walkdir::WalkDir;
 
 use super::{
     Console, ToolError,
-    sarif::{self, Finding, Rating, Rule},
+    found::{self, Finding, Rating, Rule},
 };
 
 /// `tfsec`, as far as it is played.
@@ -126,7 +126,7 @@ fn run(
     ));
     let findings = scan(rules, folder)?;
     if let Some(report) = report {
-        sarif::write(report, tool, &findings)?;
+        found::write(report, tool, &findings)?;
     }
     for Finding {
         rule,

@@ -84,7 +84,7 @@ async fn odoo_installs_updates_and_migrates_modules_of_an_instance() {
         said.contains("influencegen_core: updated from 18.0.1.3.0 to 18.0.1.4.0, 2 migrations"),
         "{said}"
     );
-    let listed = ok(&stack, "odoo list -d influencegen_dev", folder).await;
+    let listed = ok(&stack, "odoo-bin list -d influencegen_dev", folder).await;
     assert_eq!(
         listed,
         "influencegen_campaign 18.0.1.4.0\ninfluencegen_core 18.0.1.4.0\n"

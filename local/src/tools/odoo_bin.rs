@@ -1,4 +1,4 @@
-//! A stand-in for `odoo-bin` (and `odoo`).
+//! A stand-in for `odoo-bin`.
 //!
 //! It plays `-u` and `-i` with `--stop-after-init`: modules are found in the
 //! addons folders, loaded in the order of their dependencies, and their due
@@ -7,7 +7,7 @@
 //! a small framework, and nothing is kept: that database is there for the tests
 //! alone. `odoo-bin list -d DATABASE` is of this stand-in: it shows an instance.
 //!
-//! Python does the loading (`odoo/runner.py`): a manifest is a Python literal
+//! Python does the loading (`odoo_bin/runner.py`): a manifest is a Python literal
 //! and a migration a Python script. It needs `python3` on the PATH.
 
 use std::{fs, path::PathBuf, process::Stdio};
@@ -20,9 +20,9 @@ use super::{Console, ToolError, client::Client};
 use crate::odoo::{Instance, ModuleUpdate, Update};
 
 /// Loads modules; needs the framework beside it.
-const RUNNER: &str = include_str!("odoo/runner.py");
+const RUNNER: &str = include_str!("odoo_bin/runner.py");
 /// The part of Odoo's framework that modules here may use.
-const FRAMEWORK: &str = include_str!("odoo/framework.py");
+const FRAMEWORK: &str = include_str!("odoo_bin/framework.py");
 
 /// The command line this stand-in plays.
 #[derive(Debug, Parser)]
