@@ -323,3 +323,61 @@ async fn scanners_find_what_is_there_and_write_it_as_sarif() {
     assert!(folder.join("reports/results_sarif.sarif").is_file());
     stack.stand_ins.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_tag_is_added_to_an_image_by_its_manifest() {
+    let stack = Stack::start().await;
+    let request = json!({"repositoryName": "influencegen-n8n", "imageTagMutability": "IMMUTABLE"});
+    stack.ecr("CreateRepository", request).await;
+    let folder = fixture("container-images");
+    let image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/influencegen-n8n:0123456789ab";
+    ok(
+        &stack,
+        &format!("docker build --tag {image} n8n && docker push {image}"),
+        &folder,
+    )
+    .await;
+    let retag = "set -eu
+        manifest=$(aws ecr batch-get-image --repository-name influencegen-n8n --image-ids imageTag=0123456789ab --query 'images[0].imageManifest' --output text)
+        aws ecr put-image --repository-name influencegen-n8n --image-tag 1.1.0 --image-manifest \"$manifest\" > /dev/null";
+    ok(&stack, retag, &folder).await;
+    let digest = async |tag: &str| {
+        let line = format!(
+            "aws ecr describe-images --repository-name influencegen-n8n --image-ids imageTag={tag} --query 'imageDetails[0].imageDigest' --output text"
+        );
+        ok(&stack, &line, &folder).await
+    };
+    assert_eq!(digest("1.1.0").await, digest("0123456789ab").await);
+    stack.stand_ins.shutdown().await;
+}
+
+/// The path of the definition: retag, apply by digest, wait for the placeholder.
+#[tokio::test]
+async fn the_n8n_image_runs_in_the_development_cluster() {
+    let stack = Stack::start().await;
+    stack
+        .ecr(
+            "CreateRepository",
+            json!({"repositoryName": "influencegen-n8n"}),
+        )
+        .await;
+    let image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/influencegen-n8n";
+    let build = format!("docker build --tag {image}:x n8n && docker push {image}:x");
+    ok(&stack, &build, &fixture("container-images")).await;
+    let kube = stack.folder.path().join("kube");
+    let copied = std::process::Command::new("cp")
+        .arg("-r")
+        .args([fixture("n8n-workflows/kube"), kube])
+        .status();
+    assert!(copied.unwrap().success());
+    let deploy = format!("set -eu
+        aws eks update-kubeconfig --name influencegen-dev
+        kubectl config set-context --current --namespace=influencegen
+        digest=$(aws ecr describe-images --repository-name influencegen-n8n --image-ids imageTag=x --query 'imageDetails[0].imageDigest' --output text)
+        (cd kube/development && kustomize edit set image n8n={image}@$digest)
+        kubectl apply -k ./kube/development
+        kubectl rollout status deployment/n8n --timeout=60s");
+    let said = ok(&stack, &deploy, stack.folder.path()).await;
+    assert!(said.contains("successfully rolled out"), "{said}");
+    stack.stand_ins.shutdown().await;
+}
