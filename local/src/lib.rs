@@ -2,9 +2,9 @@
 //! lacks.
 //!
 //! [`StandIns`] is one HTTP server on 127.0.0.1 that plays AWS CodeBuild,
-//! Amazon ECR, Slack, an e-mail inbox fed by SNS, and a Kubernetes cluster; the
-//! program `gatewright-standin` plays `docker`, `kubectl`, `kustomize`, `aws`,
-//! `terraform`, `safety` and `pip-audit` inside builds, and `odoo` in deployed
+//! Amazon ECR, Slack, an e-mail inbox fed by SNS, a Kubernetes cluster, n8n and
+//! Odoo; the program `gatewright-standin` plays the tools that builds call
+//! (`docker`, `kubectl`, `terraform` and others: `tools`), and `odoo` in deployed
 //! services. All of them say that they are stand-ins, keep the real services'
 //! rules where a release can run into them, and refuse by name what they do not
 //! play.
@@ -19,6 +19,8 @@
 //! | `POST /slack/api/<method>` | Slack's Web API |
 //! | `GET /inbox`, `GET /inbox.json`, `POST /inbox/press` | what people got, and pressing a button |
 //! | `POST /sns` | the e-mail inbox's SNS subscription |
+//! | `GET /n8n`, `/n8n/<environment>/api/v1/workflows…` | n8n: what is deployed; its public API |
+//! | `GET /odoo`, `/odoo/<database>/…` | Odoo: what is installed; its health and external API |
 //! | `/registry/…`, `/cluster/…`, `/terraform/…` | what the tools in builds talk to |
 
 mod aws_json;
@@ -29,6 +31,9 @@ mod ecr;
 mod events;
 mod ids;
 mod inbox;
+mod keys;
+mod n8n;
+mod odoo;
 mod process;
 mod server;
 mod slack;

@@ -25,6 +25,9 @@ use crate::{
     ecr::{self, Ecr, Store},
     events::Outbox,
     inbox::{self, Inbox},
+    keys::Keys,
+    n8n::{self, N8n},
+    odoo::{self, Odoo},
     slack::{self, Slack},
     sns::{self, SnsInbox},
     terraform::{self, States},
@@ -78,6 +81,7 @@ pub struct StandIns {
     ecr: Arc<Ecr>,
     slack: Arc<Slack>,
     cluster: Arc<Cluster>,
+    keys: Arc<Keys>,
     outbox: Arc<Outbox>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
@@ -119,6 +123,7 @@ impl StandIns {
             ecr,
             slack,
             cluster,
+            keys,
             outbox,
             ..
         } = parts;
@@ -128,6 +133,7 @@ impl StandIns {
             ecr,
             slack,
             cluster,
+            keys,
             outbox,
             stop,
             server,
@@ -142,6 +148,24 @@ impl StandIns {
     /// Where pressed Slack buttons are posted from now on.
     pub fn set_interactivity_url(&self, url: Url) {
         self.slack.set_interactivity_url(url);
+    }
+
+    /// What a caller of an n8n instance sends as `X-N8N-API-KEY`; the instance is
+    /// at `n8n/<environment>` of [`StandIns::url`].
+    ///
+    /// # Errors
+    /// When the name is no name, or the data folder cannot be written.
+    pub fn n8n_api_key(&self, environment: &str) -> io::Result<String> {
+        self.keys.key(n8n::SERVICE, environment)
+    }
+
+    /// The password for the external API of an Odoo instance, which is at
+    /// `odoo/<database>` of [`StandIns::url`].
+    ///
+    /// # Errors
+    /// When the name is no name, or the data folder cannot be written.
+    pub fn odoo_password(&self, database: &str) -> io::Result<String> {
+        self.keys.key(odoo::SERVICE, database)
     }
 
     /// Stops builds and deployed services, delivers what events it can, and
@@ -186,6 +210,9 @@ struct Parts {
     sns: Arc<SnsInbox>,
     cluster: Arc<Cluster>,
     states: Arc<States>,
+    n8n: Arc<N8n>,
+    odoo: Arc<Odoo>,
+    keys: Arc<Keys>,
     outbox: Arc<Outbox>,
 }
 
@@ -226,6 +253,8 @@ impl Parts {
         let clusters = config.data.join("clusters");
         // Somebody's real one comes first.
         let programs = [config.tools_path, vec![services]].concat();
+        let keys = Arc::new(Keys::new(config.data.join("keys")));
+        let (n8n, odoo) = (config.data.join("n8n"), config.data.join("odoo"));
         Ok(Self {
             codebuild: Arc::new(CodeBuild::new(build_settings, Arc::clone(&outbox), secrets)),
             ecr: Arc::new(Ecr::new(
@@ -239,6 +268,9 @@ impl Parts {
             sns: Arc::new(SnsInbox::new(http.clone())),
             cluster: Arc::new(Cluster::new(clusters, store, programs, http)),
             states: Arc::new(States::new(config.data.join("terraform"))),
+            n8n: Arc::new(N8n::new(n8n, Arc::clone(&keys))),
+            odoo: Arc::new(Odoo::new(odoo, Arc::clone(&keys))),
+            keys,
             outbox,
             url,
         })
@@ -256,6 +288,8 @@ impl Parts {
             .merge(inbox::router(inbox))
             .merge(cluster::router(Arc::clone(&self.cluster)))
             .merge(terraform::router(Arc::clone(&self.states)))
+            .merge(n8n::router(Arc::clone(&self.n8n)))
+            .merge(odoo::router(Arc::clone(&self.odoo)))
             .layer(middleware::from_fn(only_by_local_name))
     }
 }

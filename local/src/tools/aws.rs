@@ -58,6 +58,26 @@ enum Ecr {
         #[arg(long, num_args = 1..)]
         image_ids: Vec<String>,
     },
+    /// Show images' manifests.
+    BatchGetImage {
+        #[arg(long)]
+        repository_name: String,
+        #[arg(long, num_args = 1.., required = true)]
+        image_ids: Vec<String>,
+    },
+    /// Put a manifest into a repository, under one more tag.
+    PutImage {
+        #[arg(long)]
+        repository_name: String,
+        #[arg(long)]
+        image_tag: Option<String>,
+        #[arg(long)]
+        image_manifest: String,
+        #[arg(long)]
+        image_manifest_media_type: Option<String>,
+        #[arg(long)]
+        image_digest: Option<String>,
+    },
     /// Print a password the stand-in for docker takes.
     GetLoginPassword,
 }
@@ -100,6 +120,36 @@ pub(super) async fn run(aws: Aws, console: &mut Console) -> Result<(), ToolError
             let ids = (image_ids.iter().map(|id| shorthand(id))).collect::<Result<Vec<_>, _>>()?;
             let request = json!({"repositoryName": repository_name, "imageIds": ids});
             client.ecr("DescribeImages", &request).await?
+        }
+        Service::Ecr {
+            command:
+                Ecr::BatchGetImage {
+                    repository_name,
+                    image_ids,
+                },
+        } => {
+            let ids = (image_ids.iter().map(|id| shorthand(id))).collect::<Result<Vec<_>, _>>()?;
+            let request = json!({"repositoryName": repository_name, "imageIds": ids});
+            client.ecr("BatchGetImage", &request).await?
+        }
+        Service::Ecr {
+            command:
+                Ecr::PutImage {
+                    repository_name,
+                    image_tag,
+                    image_manifest,
+                    image_manifest_media_type,
+                    image_digest,
+                },
+        } => {
+            let request = json!({
+                "repositoryName": repository_name,
+                "imageTag": image_tag,
+                "imageManifest": image_manifest,
+                "imageManifestMediaType": image_manifest_media_type,
+                "imageDigest": image_digest,
+            });
+            client.ecr("PutImage", &request).await?
         }
         Service::Ecr {
             command: Ecr::GetLoginPassword,

@@ -11,6 +11,8 @@ mod client;
 mod console;
 mod docker;
 mod dockerfile;
+mod found;
+mod gitleaks;
 mod ignore;
 mod image;
 mod kubeconfig;
@@ -20,9 +22,11 @@ mod kustomize;
 mod manifest;
 mod merge;
 mod odoo;
+mod odoo_bin;
 mod pip_audit;
 mod safety;
 mod terraform;
+mod terraform_scan;
 mod yaml;
 
 use std::{env, ffi::OsString, path::Path};
@@ -35,7 +39,7 @@ pub use console::{Console, ToolError};
 pub const URL_VARIABLE: &str = "GATEWRIGHT_STANDINS_URL";
 
 /// The tools there are.
-pub(crate) const NAMES: [&str; 7] = [
+pub(crate) const NAMES: &[&str] = &[
     "docker",
     "kubectl",
     "kustomize",
@@ -43,6 +47,10 @@ pub(crate) const NAMES: [&str; 7] = [
     "pip-audit",
     "safety",
     "terraform",
+    "gitleaks",
+    "odoo-bin",
+    "tfsec",
+    "checkov",
 ];
 
 /// The programs deployed services find, which base images would bring.
@@ -79,6 +87,10 @@ async fn run(tool: &str, arguments: &[String], console: &mut Console) -> Result<
         "terraform" => terraform::run(arguments, console).await,
         "safety" => safety::run(arguments, console),
         "odoo" => odoo::run(arguments, console),
+        "gitleaks" => gitleaks::run(&parse("gitleaks", arguments)?, console),
+        "odoo-bin" => odoo_bin::run(parse(tool, arguments)?, console).await,
+        "tfsec" => terraform_scan::tfsec(&parse("tfsec", arguments)?, console),
+        "checkov" => terraform_scan::checkov(&parse("checkov", arguments)?, console),
         _ => pip_audit::run(arguments, console).await,
     }
 }

@@ -5,6 +5,7 @@ mod connection;
 mod deploy;
 mod emulator;
 mod people;
+mod settings;
 mod up;
 
 pub use connection::{Connection, ConnectionError, Credentials};

@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use crate::deploy::deploy;
 use crate::emulator::{Emulator, random};
-use crate::{StackError, people};
+use crate::{StackError, people, settings};
 use gatewright_aws::Store;
 use gatewright_aws::table::dynamo::DynamoTable;
 use gatewright_compiler::source;
@@ -46,9 +46,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The usual places below the project's folder; the source is the fixture.
+    /// The usual places below the project's folder; sources are the fixtures.
     pub fn of(root: &Path, data: &Path) -> Self {
-        let repository = "https://github.com/example/transport-management".to_owned();
+        let fixtures = root.join("tests/fixtures");
+        let source = |repository: &str, folder: &str| {
+            let location = format!("https://github.com/example/{repository}");
+            (location, fixtures.join(folder))
+        };
         Self {
             root: root.to_owned(),
             data: data.to_owned(),
@@ -56,7 +60,13 @@ impl Options {
             standin: root.join("target/debug/gatewright-standin"),
             python: root.join(".venv/laptop/bin/python"),
             tools: root.join(".venv/builds/bin"),
-            sources: BTreeMap::from([(repository, root.join("tests/fixtures/tms"))]),
+            sources: BTreeMap::from([
+                source("transport-management", "tms"),
+                source("influencegen-odoo-modules", "odoo-modules"),
+                source("influencegen-n8n-workflows", "n8n-workflows"),
+                source("influencegen-infrastructure", "iac"),
+                source("influencegen-container-images", "container-images"),
+            ]),
             overlays: Vec::new(),
             findings: None,
             port: 0,
@@ -158,6 +168,7 @@ impl Stack {
             .call("secretsmanager", "secretsmanager.PutSecretValue", &secret)
             .await?;
         subscribe(emulator, &output("TopicArn")?, &format!("{base}/sns")).await?;
+        settings::furnish(emulator, stand_ins, &options.data).await?;
         if let Ok(url) = format!("{public_url}/slack/interactions").parse() {
             stand_ins.set_interactivity_url(url);
         }

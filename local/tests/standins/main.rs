@@ -9,6 +9,7 @@
 mod builds;
 mod builds_going_wrong;
 mod ecr;
+mod influence;
 mod infrastructure;
 mod manifests;
 mod release;
