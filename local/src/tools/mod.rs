@@ -6,20 +6,26 @@
 //! passes because a command was quietly skipped. What a tool says about itself
 //! goes to standard error: scripts read standard output.
 
+mod argocd;
 mod aws;
+mod chart;
 mod client;
 mod console;
 mod docker;
 mod dockerfile;
+mod helm;
 mod ignore;
 mod image;
 mod kubeconfig;
 mod kubectl;
+mod kubectl_objects;
 mod kustomization;
 mod kustomize;
 mod manifest;
 mod merge;
 mod pip_audit;
+mod template;
+mod workload;
 mod yaml;
 
 use std::{env, ffi::OsString, path::Path};
@@ -32,7 +38,7 @@ pub use console::{Console, ToolError};
 pub const URL_VARIABLE: &str = "GATEWRIGHT_STANDINS_URL";
 
 /// The tools there are.
-pub(crate) const NAMES: [&str; 5] = ["docker", "kubectl", "kustomize", "aws", "pip-audit"];
+pub(crate) const NAMES: &[&str] = &["docker", "kubectl", "kustomize", "aws", "pip-audit", "helm"];
 
 /// Runs the tool a command line asks for and returns its exit code.
 pub async fn main(arguments: Vec<OsString>) -> u8 {
@@ -62,6 +68,8 @@ async fn run(tool: &str, arguments: &[String], console: &mut Console) -> Result<
         "kubectl" => kubectl::run(parse("kubectl", arguments)?, console).await,
         "kustomize" => kustomize::run(&parse("kustomize", arguments)?, console),
         "aws" => aws::run(parse("aws", arguments)?, console).await,
+        "helm" => helm::run(parse("helm", arguments)?, console).await,
+        "argocd" => argocd::run(parse("argocd", arguments)?, console).await,
         _ => pip_audit::run(arguments, console).await,
     }
 }
@@ -119,6 +127,6 @@ mod tests {
         );
         let asked = words("target/gatewright-standin docker push x");
         assert_eq!(chosen(&asked).map(|(_, rest)| rest.len()), Some(2));
-        assert!(chosen(&words("gatewright-standin helm")).is_none());
+        assert!(chosen(&words("gatewright-standin podman")).is_none());
     }
 }
