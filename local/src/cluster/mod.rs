@@ -7,7 +7,7 @@
 //! the stand-ins and are not started again.
 
 pub(crate) mod image;
-mod launch;
+pub(crate) mod launch;
 pub(crate) mod model;
 pub(crate) mod objects;
 mod rollout;

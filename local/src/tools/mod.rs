@@ -10,7 +10,9 @@ mod argocd;
 mod aws;
 mod chart;
 mod client;
+mod compose;
 mod console;
+mod containers;
 mod docker;
 mod dockerfile;
 mod helm;
@@ -24,6 +26,7 @@ mod kustomize;
 mod manifest;
 mod merge;
 mod pip_audit;
+mod servers;
 mod template;
 mod workload;
 mod yaml;
@@ -68,6 +71,7 @@ async fn run(tool: &str, arguments: &[String], console: &mut Console) -> Result<
         "kubectl" => kubectl::run(parse("kubectl", arguments)?, console).await,
         "kustomize" => kustomize::run(&parse("kustomize", arguments)?, console),
         "aws" => aws::run(parse("aws", arguments)?, console).await,
+        "docker-compose" => compose::run(parse("docker-compose", arguments)?, console).await,
         "helm" => helm::run(parse("helm", arguments)?, console).await,
         "argocd" => argocd::run(parse("argocd", arguments)?, console).await,
         _ => pip_audit::run(arguments, console).await,
