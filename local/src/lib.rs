@@ -18,6 +18,7 @@
 //! | `POST /slack/api/<method>` | Slack's Web API |
 //! | `GET /inbox`, `GET /inbox.json`, `POST /inbox/press` | what people got, and pressing a button |
 //! | `POST /sns` | the e-mail inbox's SNS subscription |
+//! | `/scans/<tool>` | what the stand-ins for scanners find |
 //! | `/registry/…`, `/cluster/…` | what the tools in builds talk to |
 
 mod aws_json;
@@ -29,6 +30,7 @@ mod events;
 mod ids;
 mod inbox;
 mod process;
+mod scans;
 mod server;
 mod slack;
 mod sns;

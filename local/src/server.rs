@@ -25,6 +25,7 @@ use crate::{
     ecr::{self, Ecr, Store},
     events::Outbox,
     inbox::{self, Inbox},
+    scans::{self, Scans},
     slack::{self, Slack},
     sns::{self, SnsInbox},
     tools,
@@ -182,6 +183,7 @@ struct Parts {
     slack: Arc<Slack>,
     sns: Arc<SnsInbox>,
     cluster: Arc<Cluster>,
+    scans: Arc<Scans>,
     outbox: Arc<Outbox>,
 }
 
@@ -226,6 +228,7 @@ impl Parts {
             )),
             slack: Arc::new(Slack::new(config.slack, url.clone(), http.clone())),
             sns: Arc::new(SnsInbox::new(http.clone())),
+            scans: Arc::new(Scans::new(config.data.join("scans"))),
             cluster: Arc::new(Cluster::new(clusters, store, config.tools_path, http)),
             outbox,
             url,
@@ -243,6 +246,7 @@ impl Parts {
             .merge(sns::router(Arc::clone(&self.sns)))
             .merge(inbox::router(inbox))
             .merge(cluster::router(Arc::clone(&self.cluster)))
+            .merge(scans::router(Arc::clone(&self.scans)))
             .layer(middleware::from_fn(only_by_local_name))
     }
 }

@@ -15,6 +15,7 @@ mod console;
 mod containers;
 mod docker;
 mod dockerfile;
+mod gitleaks;
 mod helm;
 mod ignore;
 mod image;
@@ -25,11 +26,15 @@ mod kustomization;
 mod kustomize;
 mod manifest;
 mod merge;
+mod notation;
 mod pip_audit;
+mod sarif;
+mod scanners;
 mod servers;
 mod template;
 mod workload;
 mod yaml;
+mod zap;
 
 use std::{env, ffi::OsString, path::Path};
 
@@ -74,6 +79,15 @@ async fn run(tool: &str, arguments: &[String], console: &mut Console) -> Result<
         "docker-compose" => compose::run(parse("docker-compose", arguments)?, console).await,
         "helm" => helm::run(parse("helm", arguments)?, console).await,
         "argocd" => argocd::run(parse("argocd", arguments)?, console).await,
+        "trivy" => scanners::trivy(parse("trivy", arguments)?, console).await,
+        "snyk" => scanners::snyk(parse("snyk", arguments)?, console).await,
+        "sonar-scanner" => scanners::sonar(parse("sonar-scanner", arguments)?, console).await,
+        "dependency-check" => {
+            scanners::dependency_check(parse("dependency-check", arguments)?, console).await
+        }
+        "gitleaks" => gitleaks::run(parse("gitleaks", arguments)?, console),
+        "zap-baseline.py" => zap::run(parse("zap-baseline.py", arguments)?, console).await,
+        "notation" => notation::run(parse("notation", arguments)?, console).await,
         _ => pip_audit::run(arguments, console).await,
     }
 }
