@@ -44,6 +44,10 @@ struct Global {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one of them is read, once, from the command line"
+)]
 enum Command {
     /// Accepted: there is no server here to log in to.
     Login {

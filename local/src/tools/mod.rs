@@ -46,7 +46,23 @@ pub use console::{Console, ToolError};
 pub const URL_VARIABLE: &str = "GATEWRIGHT_STANDINS_URL";
 
 /// The tools there are.
-pub(crate) const NAMES: &[&str] = &["docker", "kubectl", "kustomize", "aws", "pip-audit", "helm"];
+pub(crate) const NAMES: &[&str] = &[
+    "docker",
+    "docker-compose",
+    "kubectl",
+    "kustomize",
+    "aws",
+    "pip-audit",
+    "helm",
+    "argocd",
+    "trivy",
+    "snyk",
+    "sonar-scanner",
+    "dependency-check",
+    "gitleaks",
+    "zap-baseline.py",
+    "notation",
+];
 
 /// Runs the tool a command line asks for and returns its exit code.
 pub async fn main(arguments: Vec<OsString>) -> u8 {
