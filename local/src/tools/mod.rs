@@ -15,6 +15,7 @@ mod console;
 mod containers;
 mod docker;
 mod dockerfile;
+mod found;
 mod gitleaks;
 mod helm;
 mod ignore;
@@ -101,7 +102,7 @@ async fn run(tool: &str, arguments: &[String], console: &mut Console) -> Result<
         "dependency-check" => {
             scanners::dependency_check(parse("dependency-check", arguments)?, console).await
         }
-        "gitleaks" => gitleaks::run(parse("gitleaks", arguments)?, console),
+        "gitleaks" => gitleaks::run(&parse("gitleaks", arguments)?, console),
         "zap-baseline.py" => zap::run(parse("zap-baseline.py", arguments)?, console).await,
         "notation" => notation::run(parse("notation", arguments)?, console).await,
         _ => pip_audit::run(arguments, console).await,

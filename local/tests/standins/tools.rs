@@ -12,23 +12,23 @@ use serde_json::json;
 use crate::stack::Stack;
 
 /// A folder to run tools in, with a HOME of its own.
-struct Place<'s> {
+pub struct Place<'s> {
     stack: &'s Stack,
-    folder: PathBuf,
+    pub folder: PathBuf,
 }
 
 impl<'s> Place<'s> {
-    fn new(stack: &'s Stack) -> Self {
+    pub fn new(stack: &'s Stack) -> Self {
         let folder = stack.folder.path().join("work");
         fs::create_dir_all(folder.join("kube")).unwrap();
         Self { stack, folder }
     }
 
-    fn write(&self, path: &str, content: &str) {
+    pub fn write(&self, path: &str, content: &str) {
         fs::write(self.folder.join(path), content).unwrap();
     }
 
-    async fn try_run(&self, line: &str, folder: &Path, extra: &[(&str, &str)]) -> Output {
+    pub async fn try_run(&self, line: &str, folder: &Path, extra: &[(&str, &str)]) -> Output {
         let bin = self.stack.data().join("bin");
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         tokio::process::Command::new("bash")
@@ -47,7 +47,7 @@ impl<'s> Place<'s> {
     }
 
     /// Runs a line that must succeed and returns what it printed.
-    async fn run(&self, line: &str) -> String {
+    pub async fn run(&self, line: &str) -> String {
         let output = self.try_run(line, &self.folder, &[]).await;
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{line}: {errors}");
@@ -55,7 +55,7 @@ impl<'s> Place<'s> {
     }
 
     /// Runs a line that must fail; its exit code and what it complained.
-    async fn fail(&self, line: &str) -> (i32, String) {
+    pub async fn fail(&self, line: &str) -> (i32, String) {
         let output = self.try_run(line, &self.folder, &[]).await;
         assert!(!output.status.success(), "{line} succeeded");
         (
@@ -65,9 +65,9 @@ impl<'s> Place<'s> {
     }
 }
 
-const REGISTRY: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
+pub const REGISTRY: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
 
-const DEPLOYMENT: &str = "
+pub const DEPLOYMENT: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
@@ -84,7 +84,7 @@ spec:
           readinessProbe: {httpGet: {path: /index.html, port: 8080}}
 ";
 
-fn service(place: &Place<'_>) {
+pub fn service(place: &Place<'_>) {
     place.write("Dockerfile", "FROM scratch\nEXPOSE 8080\nCMD [\"python3\", \"-m\", \"http.server\", \"8080\", \"--bind\", \"0.0.0.0\"]\n");
     place.write("index.html", "one");
     place.write("kube/deployment.yaml", DEPLOYMENT);
@@ -95,7 +95,7 @@ fn service(place: &Place<'_>) {
 }
 
 /// Builds, pushes and returns the digest the registry has.
-async fn push(place: &Place<'_>, tag: &str) -> String {
+pub async fn push(place: &Place<'_>, tag: &str) -> String {
     let reference = format!("{REGISTRY}/web:{tag}");
     place.run(&format!("docker build -t {reference} .")).await;
     let pushed = place.run(&format!("docker push {reference}")).await;
@@ -109,7 +109,7 @@ async fn push(place: &Place<'_>, tag: &str) -> String {
     digest.to_owned()
 }
 
-async fn with_repository() -> Stack {
+pub async fn with_repository() -> Stack {
     let stack = Stack::start().await;
     let request = json!({"repositoryName": "web", "imageTagMutability": "IMMUTABLE"});
     stack.ecr("CreateRepository", request).await;
@@ -164,7 +164,7 @@ async fn deploy(place: &Place<'_>, tag: &str) -> (String, String) {
 }
 
 /// What the service behind the ingress answers.
-async fn page(place: &Place<'_>) -> String {
+pub async fn page(place: &Place<'_>) -> String {
     let get = "kubectl get ingress web -o jsonpath='{.status.loadBalancer.ingress[0].hostname}'";
     let url = format!("http://{}/index.html", place.run(get).await);
     place
