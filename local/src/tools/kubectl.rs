@@ -83,7 +83,7 @@ enum Command {
     },
     /// Set or remove annotations: `KIND/NAME key=value key-`.
     Annotate {
-        #[arg(required = true, num_args = 2..)]
+        #[arg(required = true)]
         words: Vec<String>,
         #[arg(long)]
         overwrite: bool,
@@ -170,7 +170,7 @@ pub(super) async fn run(kubectl: Kubectl, console: &mut Console) -> Result<(), T
         Command::Annotate { words, .. } => {
             let target = Place::new(&config, global, "")?.target();
             let split = 1 + usize::from(!words[0].contains('/'));
-            let (object, pairs) = words.split_at(split);
+            let (object, pairs) = words.split_at(split.min(words.len()));
             let object = objects::object(&object[0], object.get(1).map(String::as_str))?;
             let patch = objects::annotations(pairs)?;
             objects::patch(&client, &target, object, &patch, ("annotated", console)).await

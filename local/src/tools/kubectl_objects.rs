@@ -36,6 +36,7 @@ pub(super) fn object(kind: &str, name: Option<&str>) -> Result<(String, String),
         "ingresses" => "ingress",
         "deploy" => "deployment",
         "cm" => "configmap",
+        one if one.ends_with("ss") => one,
         other => other.strip_suffix('s').unwrap_or(other),
     };
     Ok((kind.to_owned(), name.to_owned()))
@@ -66,6 +67,10 @@ pub(super) async fn patch(
 /// The patch that sets annotations: `key=value`, or `key-` to remove one.
 pub(super) fn annotations(pairs: &[String]) -> Result<Value, ToolError> {
     let mut annotations = json!({});
+    if pairs.is_empty() {
+        let text = "at least one annotation update is required: KEY=VALUE or KEY-";
+        return Err(ToolError::Failed(text.to_owned()));
+    }
     for pair in pairs {
         match (pair.split_once('='), pair.strip_suffix('-')) {
             (Some((key, value)), _) => annotations[key] = value.into(),

@@ -29,7 +29,7 @@ phases:
 "#;
 
 /// The `bin` of a Python environment with the fixture's requirements.
-fn tools_path() -> PathBuf {
+pub fn tools_path() -> PathBuf {
     let local = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin");
     let path = std::env::var_os("GATEWRIGHT_TOOLS_PATH").map_or(local, PathBuf::from);
     assert!(
