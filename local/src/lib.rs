@@ -22,6 +22,7 @@
 //! | `GET /n8n`, `/n8n/<environment>/api/v1/workflows…` | n8n: what is deployed; its public API |
 //! | `GET /odoo`, `/odoo/<database>/…` | Odoo: what is installed; its health and external API |
 //! | `/registry/…`, `/cluster/…`, `/terraform/…` | what the tools in builds talk to |
+//! | `/scans/<tool>` | what the stand-ins for scanners find |
 
 mod aws_json;
 mod cluster;
@@ -35,6 +36,7 @@ mod keys;
 mod n8n;
 mod odoo;
 mod process;
+mod scans;
 mod server;
 mod slack;
 mod sns;

@@ -28,6 +28,7 @@ use crate::{
     keys::Keys,
     n8n::{self, N8n},
     odoo::{self, Odoo},
+    scans::{self, Scans},
     slack::{self, Slack},
     sns::{self, SnsInbox},
     terraform::{self, States},
@@ -213,6 +214,7 @@ struct Parts {
     n8n: Arc<N8n>,
     odoo: Arc<Odoo>,
     keys: Arc<Keys>,
+    scans: Arc<Scans>,
     outbox: Arc<Outbox>,
 }
 
@@ -271,6 +273,7 @@ impl Parts {
             n8n: Arc::new(N8n::new(n8n, Arc::clone(&keys))),
             odoo: Arc::new(Odoo::new(odoo, Arc::clone(&keys))),
             keys,
+            scans: Arc::new(Scans::new(config.data.join("scans"))),
             outbox,
             url,
         })
@@ -290,6 +293,7 @@ impl Parts {
             .merge(terraform::router(Arc::clone(&self.states)))
             .merge(n8n::router(Arc::clone(&self.n8n)))
             .merge(odoo::router(Arc::clone(&self.odoo)))
+            .merge(scans::router(Arc::clone(&self.scans)))
             .layer(middleware::from_fn(only_by_local_name))
     }
 }

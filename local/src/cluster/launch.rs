@@ -105,7 +105,7 @@ fn exposed_port(image: &ImageConfig) -> Option<u16> {
 
 /// A container has its network to itself; a process shares this machine's. So
 /// "every interface" becomes 127.0.0.1 and the container's port a free one.
-fn rewritten(argument: &str, exposed: Option<u16>, port: u16) -> String {
+pub(crate) fn rewritten(argument: &str, exposed: Option<u16>, port: u16) -> String {
     let argument = argument.replace("0.0.0.0", "127.0.0.1");
     let Some(exposed) = exposed else {
         return argument;

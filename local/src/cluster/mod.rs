@@ -7,8 +7,9 @@
 //! the stand-ins and are not started again.
 
 pub(crate) mod image;
-mod launch;
+pub(crate) mod launch;
 pub(crate) mod model;
+pub(crate) mod objects;
 mod rollout;
 
 use std::{
@@ -34,7 +35,8 @@ use crate::{
     sync::locked,
     tasks::Tasks,
 };
-use model::{ApplyAnswer, ApplyRequest, Deployment, Record, State};
+use model::{ApplyAnswer, ApplyRequest, Deployment, Record, ScaleRequest, State};
+use objects::Objects;
 
 /// What every record says about itself.
 const STAND_IN: &str = "laptop stand-in for Kubernetes";
@@ -81,6 +83,7 @@ pub(crate) struct Cluster {
     live: Mutex<BTreeMap<Key, Arc<Live>>>,
     /// Ingresses: context, namespace and name to a deployment's name.
     ingresses: Mutex<BTreeMap<Key, String>>,
+    objects: Objects,
     tasks: Tasks,
     stopping: watch::Sender<bool>,
 }
@@ -93,6 +96,7 @@ impl Cluster {
         http: reqwest::Client,
     ) -> Self {
         Self {
+            objects: Objects::new(folder.clone()),
             folder,
             store,
             tools_path,
@@ -142,7 +146,30 @@ impl Cluster {
                 ingresses.insert(key, behind.clone());
             }
         }
+        self.objects.keep(&request.context, &request.objects);
         Ok(ApplyAnswer { lines })
+    }
+
+    /// Runs a deployment with another number of replicas; what `kubectl` calls
+    /// it, or nothing when there is no such deployment.
+    fn scale(
+        self: &Arc<Self>,
+        request: &ScaleRequest,
+    ) -> Result<Option<&'static str>, ClusterError> {
+        let key = (
+            request.context.clone(),
+            request.namespace.clone(),
+            request.name.clone(),
+        );
+        let Some(live) = locked(&self.live).get(&key).cloned() else {
+            return Ok(None);
+        };
+        let mut deployment = locked(&live.deployment).clone();
+        deployment.replicas = request.replicas;
+        let found = image::find(&self.store, &deployment)?;
+        self.roll_out(&request.context, &deployment, found);
+        self.objects.scaled(request);
+        Ok(Some("scaled"))
     }
 
     /// Starts a revision, and says what `kubectl` would call it.
@@ -185,7 +212,11 @@ impl Cluster {
         let live = Arc::clone(live);
         live.record.send_replace(record);
         locked(&live.deployment).clone_from(deployment);
-        self.start_revision(live, number, found);
+        if deployment.replicas == 0 {
+            self.run_nothing(&live);
+        } else {
+            self.start_revision(live, number, found);
+        }
         if before_number.is_some() {
             "configured"
         } else {
@@ -208,6 +239,19 @@ impl Cluster {
             stop: stopped,
         };
         self.tasks.spawn(revision.run());
+    }
+
+    /// No replica at all: what runs ends, and the rollout is done.
+    fn run_nothing(&self, live: &Live) {
+        for (_, stop) in locked(&live.revisions).drain(..) {
+            stop.send_replace(true);
+        }
+        live.record.send_modify(|record| {
+            record.state = State::Available;
+            record.message = "scaled to 0 replicas: nothing runs".to_owned();
+            record.address = None;
+        });
+        self.write(&live.record.borrow());
     }
 
     /// The revision of a record an earlier run has left.
@@ -270,6 +314,8 @@ pub(crate) fn router(cluster: Arc<Cluster>) -> Router {
         .route("/cluster", get(everything))
         .route("/cluster/apply", post(apply))
         .route("/cluster/deployment", get(deployment))
+        .route("/cluster/scale", post(scale))
+        .merge(objects::router())
         .with_state(cluster)
 }
 
@@ -279,6 +325,20 @@ async fn apply(
 ) -> Response {
     match cluster.apply(&request) {
         Ok(answer) => Json(answer).into_response(),
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).into_response(),
+    }
+}
+
+async fn scale(
+    Shared(cluster): Shared<Arc<Cluster>>,
+    Json(request): Json<ScaleRequest>,
+) -> Response {
+    match cluster.scale(&request) {
+        Ok(Some(verb)) => Json(verb).into_response(),
+        Ok(None) => {
+            let text = format!("deployments.apps {:?} not found", request.name);
+            (StatusCode::NOT_FOUND, text).into_response()
+        }
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()).into_response(),
     }
 }

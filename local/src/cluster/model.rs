@@ -11,6 +11,9 @@ pub(crate) struct ApplyRequest {
     pub(crate) deployments: Vec<Deployment>,
     /// Ingresses: name to the deployment behind it.
     pub(crate) ingresses: BTreeMap<String, String>,
+    /// Every resource of the apply, its namespace filled in.
+    #[serde(default)]
+    pub(crate) objects: Vec<serde_json::Value>,
 }
 
 /// A deployment, as far as this cluster runs it: one container, one replica.
@@ -31,6 +34,17 @@ pub(crate) struct Deployment {
     pub(crate) readiness_path: Option<String>,
     /// `progressDeadlineSeconds`.
     pub(crate) deadline_seconds: u64,
+    /// `replicas`: 0 runs nothing, anything else runs one process.
+    pub(crate) replicas: u64,
+}
+
+/// How many replicas of a deployment are to run from now on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ScaleRequest {
+    pub(crate) context: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) replicas: u64,
 }
 
 /// How a rollout stands.

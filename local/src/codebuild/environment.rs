@@ -29,8 +29,8 @@ const HANDED_THROUGH: [&str; 13] = [
     "TZ",
 ];
 
-/// And every variable that configures a Python package installer.
-const HANDED_THROUGH_PREFIXES: [&str; 2] = ["PIP_", "UV_"];
+/// And every variable that configures a package installer.
+const HANDED_THROUGH_PREFIXES: [&str; 4] = ["PIP_", "UV_", "npm_config_", "NPM_CONFIG_"];
 
 /// The folders of one build.
 #[derive(Debug, Clone)]
@@ -108,6 +108,17 @@ fn handed_through() -> BTreeMap<String, String> {
     {
         // HOME is another one in a build; pip would not find the user's file.
         kept.insert("PIP_CONFIG_FILE".to_owned(), file);
+    }
+    if !kept
+        .keys()
+        .any(|name| name.eq_ignore_ascii_case("npm_config_userconfig"))
+        && let Some(home) = env::var_os("HOME")
+    {
+        let file = PathBuf::from(home).join(".npmrc");
+        if file.is_file() {
+            let file = file.to_string_lossy().into_owned();
+            kept.insert("npm_config_userconfig".to_owned(), file);
+        }
     }
     kept
 }

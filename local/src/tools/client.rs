@@ -4,8 +4,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::{ToolError, URL_VARIABLE, install_crypto, variable};
-use crate::aws_json::CONTENT_TYPE;
+use super::{ToolError, URL_VARIABLE, install_crypto, variable, workload::Target};
+use crate::{
+    aws_json::CONTENT_TYPE,
+    cluster::objects::{ObjectKey, PutObject},
+};
 
 /// A connection to the stand-ins.
 pub(super) struct Client {
@@ -26,6 +29,11 @@ impl Client {
         let http = (reqwest::Client::builder().no_proxy().build())
             .map_err(|error| ToolError::Failed(error.to_string()))?;
         Ok(Self { http, base })
+    }
+
+    /// For requests to what runs on this machine.
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
     }
 
     fn url(&self, path: &str) -> Result<Url, ToolError> {
@@ -65,6 +73,51 @@ impl Client {
         read(self.send(request).await?)
     }
 
+    /// An object that a cluster remembers, when there is one.
+    pub(super) async fn object(
+        &self,
+        target: &Target,
+        kind: &str,
+        name: &str,
+    ) -> Result<Option<Value>, ToolError> {
+        let mut url = self.url("cluster/object")?;
+        url.query_pairs_mut().extend_pairs([
+            ("context", target.context.as_str()),
+            ("namespace", &target.namespace),
+            ("kind", kind),
+            ("name", name),
+        ]);
+        match self.send(self.http.get(url)).await? {
+            (404, _) => Ok(None),
+            answer => read(answer).map(Some),
+        }
+    }
+
+    /// Has a cluster remember an object, in place of what it had.
+    pub(super) async fn keep_object(
+        &self,
+        target: &Target,
+        kind: &str,
+        name: &str,
+        value: &Value,
+    ) -> Result<(), ToolError> {
+        let request = put(target, kind, name, value, false);
+        let _: Value = self.post("cluster/object", &request).await?;
+        Ok(())
+    }
+
+    /// Changes an object by a merge patch and returns what it is then.
+    pub(super) async fn patch_object(
+        &self,
+        target: &Target,
+        kind: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value, ToolError> {
+        let request = put(target, kind, name, patch, true);
+        self.post("cluster/object", &request).await
+    }
+
     /// Keeps a blob in the registry and returns its digest.
     pub(super) async fn put_blob(&self, content: Vec<u8>) -> Result<String, ToolError> {
         let request = self.http.post(self.url("registry/blobs")?).body(content);
@@ -89,6 +142,19 @@ impl Client {
             operation: operation.to_owned(),
             message: member("message"),
         })
+    }
+}
+
+fn put(target: &Target, kind: &str, name: &str, value: &Value, patch: bool) -> PutObject {
+    PutObject {
+        key: ObjectKey {
+            context: target.context.clone(),
+            namespace: target.namespace.clone(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+        },
+        value: value.clone(),
+        patch,
     }
 }
 

@@ -81,6 +81,14 @@ impl Console {
         }
     }
 
+    /// One that prints nothing.
+    pub(crate) fn silent() -> Self {
+        Self {
+            out: Box::new(io::sink()),
+            err: Box::new(io::sink()),
+        }
+    }
+
     /// A line for whoever reads the tool's output.
     pub(crate) fn line(&mut self, text: &str) {
         // A closed pipe ends the reader's interest, not the command.

@@ -8,7 +8,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Console, ToolError, client::Client, image::Image};
+use super::{Console, ToolError, client::Client, compose, containers, image::Image};
 use crate::{
     cluster::image::Reference,
     ecr::{LocalImage, digest_of},
@@ -39,6 +39,10 @@ enum Command {
         no_cache: bool,
         #[arg(long)]
         platform: Option<String>,
+        #[arg(long)]
+        cache_from: Vec<String>,
+        #[arg(long)]
+        build_arg: Vec<String>,
         context: PathBuf,
     },
     /// Put an image into ECR.
@@ -59,6 +63,28 @@ enum Command {
         format: Option<String>,
         reference: String,
     },
+    /// Start a service of a build.
+    Run(containers::Run),
+    /// Run a command in a service.
+    Exec(containers::Exec),
+    /// Show what a service has printed.
+    Logs { name: String },
+    /// Stop services.
+    Stop {
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Stop services and forget them.
+    Rm {
+        #[arg(short, long)]
+        force: bool,
+        #[arg(short, long)]
+        volumes: bool,
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// What `docker-compose` does.
+    Compose(compose::Compose),
     /// Commands on images.
     Image {
         #[command(subcommand)]
@@ -78,8 +104,21 @@ enum ImageCommand {
 
 /// Runs a command.
 pub(super) async fn run(docker: Docker, console: &mut Console) -> Result<(), ToolError> {
-    let client = Client::from_environment()?;
     match docker.command {
+        Command::Run(run) => containers::run(run, console).await,
+        Command::Exec(exec) => containers::exec(exec, console).await,
+        Command::Logs { name } => containers::logs(&name, console),
+        Command::Stop { names } => containers::stop(&names, false, console).await,
+        Command::Rm { names, .. } => containers::stop(&names, true, console).await,
+        Command::Compose(command) => compose::run(command, console).await,
+        Command::Login { password_stdin, .. } => login(password_stdin, console),
+        command => on_images(command, console).await,
+    }
+}
+
+async fn on_images(command: Command, console: &mut Console) -> Result<(), ToolError> {
+    let client = Client::from_environment()?;
+    match command {
         Command::Build {
             tag,
             file,
@@ -92,11 +131,12 @@ pub(super) async fn run(docker: Docker, console: &mut Console) -> Result<(), Too
             let image = local(&client, &source).await?;
             keep(&client, &target, &image.manifest).await
         }
-        Command::Login { password_stdin, .. } => login(password_stdin, console),
         Command::Inspect { format, reference }
         | Command::Image {
             command: ImageCommand::Inspect { format, reference },
         } => inspect(&client, format.as_deref(), &reference, console).await,
+        // The others need no registry and were carried out above.
+        _ => Ok(()),
     }
 }
 

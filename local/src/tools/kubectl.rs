@@ -13,7 +13,8 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use super::{
-    Console, ToolError, client::Client, kubeconfig::KubeConfig, kustomization, manifest, yaml,
+    Console, ToolError, client::Client, kubeconfig::KubeConfig, kubectl_objects as objects,
+    kustomization, manifest, workload::Target, yaml,
 };
 use crate::cluster::model::{ApplyAnswer, Record, State};
 
@@ -54,6 +55,47 @@ enum Command {
         name: String,
         #[arg(short, long)]
         output: String,
+    },
+    /// Send one request from inside the cluster: a smoke test with curl.
+    Run {
+        name: String,
+        #[arg(long)]
+        image: String,
+        #[arg(long, value_parser = ["Never"])]
+        restart: String,
+        #[arg(long)]
+        rm: bool,
+        #[arg(short, long)]
+        i: bool,
+        #[arg(short, long)]
+        quiet: bool,
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Change an object that runs nothing here.
+    Patch {
+        /// `KIND/NAME`, or `KIND NAME`.
+        kind: String,
+        name: Option<String>,
+        #[arg(long, value_parser = ["merge"], default_value = "merge")]
+        r#type: String,
+        #[arg(short, long)]
+        patch: String,
+    },
+    /// Set or remove annotations: `KIND/NAME key=value key-`.
+    Annotate {
+        #[arg(required = true)]
+        words: Vec<String>,
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Set how many replicas run: 0 is none, anything else one process.
+    Scale {
+        /// `deployment/NAME`, or `deployment NAME`.
+        kind: String,
+        name: Option<String>,
+        #[arg(long)]
+        replicas: u64,
     },
     /// Change what kubectl remembers.
     Config {
@@ -145,6 +187,38 @@ pub(super) async fn run(kubectl: Kubectl, console: &mut Console) -> Result<(), T
             let place = Place::new(&config, global, &name)?;
             get(&client, &place, &kind, &output, console).await
         }
+        Command::Run { image, command, .. } => {
+            let target = Place::new(&config, global, "")?.target();
+            objects::smoke(&client, &target, &image, &command, console).await
+        }
+        Command::Patch {
+            kind, name, patch, ..
+        } => {
+            let target = Place::new(&config, global, "")?.target();
+            let patch = serde_json::from_str(&patch)
+                .map_err(|error| ToolError::Failed(format!("the patch is no JSON: {error}")))?;
+            let object = objects::object(&kind, name.as_deref())?;
+            objects::patch(&client, &target, object, &patch, ("patched", console)).await
+        }
+        Command::Annotate { words, .. } => {
+            let target = Place::new(&config, global, "")?.target();
+            let split = 1 + usize::from(!words[0].contains('/'));
+            let (object, pairs) = words.split_at(split.min(words.len()));
+            let object = objects::object(&object[0], object.get(1).map(String::as_str))?;
+            let patch = objects::annotations(pairs)?;
+            objects::patch(&client, &target, object, &patch, ("annotated", console)).await
+        }
+        Command::Scale {
+            kind,
+            name,
+            replicas,
+        } => {
+            let (_, name) = objects::object(&kind, name.as_deref())?;
+            let target = Place::new(&config, global, &name)?.target();
+            let verb = target.scale(&client, &name, replicas).await?;
+            console.line(&format!("deployment.apps/{name} {verb}"));
+            Ok(())
+        }
         Command::Config {
             command: Config::UseContext { name },
         } => {
@@ -185,6 +259,13 @@ impl Place {
             namespace: (global.namespace.clone()).unwrap_or_else(|| config.namespace().to_owned()),
             name: name.to_owned(),
         })
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            context: self.context.clone(),
+            namespace: self.namespace.clone(),
+        }
     }
 
     async fn record(&self, client: &Client, extra: &[(&str, &str)]) -> Result<Record, ToolError> {
@@ -310,18 +391,15 @@ async fn get(
             console.line(&place.record(client, &[]).await?.image);
         }
         _ => {
-            return Err(ToolError::unknown(
-                "kubectl",
-                format!("get {kind} -o {output}"),
-                "it knows `get ingress NAME -o jsonpath={….hostname}` and `get deployment NAME -o jsonpath={….image}`",
-            ));
+            let object = objects::object(kind, Some(&place.name))?;
+            objects::get(client, &place.target(), object, output, console).await?;
         }
     }
     Ok(())
 }
 
 /// `60s`, `5m` or `1h`, as kubectl takes them.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text} is not a duration such as 60s, 5m or 1h");
     let (number, unit) =
         text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));

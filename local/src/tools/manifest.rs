@@ -15,8 +15,13 @@ const PLACEHOLDER: &str = "laptop-stand-in-placeholder";
 const DEADLINE_SECONDS: u64 = 60;
 
 /// Kinds that change nothing about a process on a laptop.
-const WITHOUT_EFFECT: [&str; 8] = [
+const WITHOUT_EFFECT: [&str; 13] = [
     "Service",
+    "ConfigMap",
+    "ExternalSecret",
+    "VirtualNode",
+    "VirtualRouter",
+    "VirtualService",
     "Namespace",
     "ServiceAccount",
     "HorizontalPodAutoscaler",
@@ -46,6 +51,7 @@ pub(super) fn workload(
         context: context.to_owned(),
         deployments: vec![],
         ingresses: BTreeMap::new(),
+        objects: resources.iter().map(|one| placed(one, namespace)).collect(),
     };
     let mut without_effect = Vec::new();
     for resource in resources {
@@ -82,6 +88,15 @@ pub(super) fn workload(
     })
 }
 
+/// A resource with its namespace written down.
+fn placed(resource: &Value, namespace: &str) -> Value {
+    let mut resource = resource.clone();
+    if resource["metadata"]["namespace"].is_null() {
+        resource["metadata"]["namespace"] = namespace.into();
+    }
+    resource
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
@@ -111,6 +126,7 @@ fn deployment(resource: &Value, namespace: &str) -> Result<Deployment, ToolError
             .map(str::to_owned),
         deadline_seconds: (resource["spec"]["progressDeadlineSeconds"].as_u64())
             .unwrap_or(DEADLINE_SECONDS),
+        replicas: resource["spec"]["replicas"].as_u64().unwrap_or(1),
         name,
     })
 }

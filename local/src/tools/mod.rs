@@ -6,28 +6,41 @@
 //! passes because a command was quietly skipped. What a tool says about itself
 //! goes to standard error: scripts read standard output.
 
+mod argocd;
 mod aws;
+mod chart;
 mod client;
+mod compose;
 mod console;
+mod containers;
 mod docker;
 mod dockerfile;
 mod found;
 mod gitleaks;
+mod helm;
 mod ignore;
 mod image;
 mod kubeconfig;
 mod kubectl;
+mod kubectl_objects;
 mod kustomization;
 mod kustomize;
 mod manifest;
 mod merge;
+mod notation;
 mod odoo;
 mod odoo_bin;
 mod pip_audit;
 mod safety;
+mod sarif;
+mod scanners;
+mod servers;
+mod template;
 mod terraform;
 mod terraform_scan;
+mod workload;
 mod yaml;
+mod zap;
 
 use std::{env, ffi::OsString, path::Path};
 
@@ -41,6 +54,7 @@ pub const URL_VARIABLE: &str = "GATEWRIGHT_STANDINS_URL";
 /// The tools there are.
 pub(crate) const NAMES: &[&str] = &[
     "docker",
+    "docker-compose",
     "kubectl",
     "kustomize",
     "aws",
@@ -51,6 +65,14 @@ pub(crate) const NAMES: &[&str] = &[
     "odoo-bin",
     "tfsec",
     "checkov",
+    "helm",
+    "argocd",
+    "trivy",
+    "snyk",
+    "sonar-scanner",
+    "dependency-check",
+    "zap-baseline.py",
+    "notation",
 ];
 
 /// The programs deployed services find, which base images would bring.
@@ -91,6 +113,17 @@ async fn run(tool: &str, arguments: &[String], console: &mut Console) -> Result<
         "odoo-bin" => odoo_bin::run(parse(tool, arguments)?, console).await,
         "tfsec" => terraform_scan::tfsec(&parse("tfsec", arguments)?, console),
         "checkov" => terraform_scan::checkov(&parse("checkov", arguments)?, console),
+        "docker-compose" => compose::run(parse("docker-compose", arguments)?, console).await,
+        "helm" => helm::run(parse("helm", arguments)?, console).await,
+        "argocd" => argocd::run(parse("argocd", arguments)?, console).await,
+        "trivy" => scanners::trivy(parse("trivy", arguments)?, console).await,
+        "snyk" => scanners::snyk(parse("snyk", arguments)?, console).await,
+        "sonar-scanner" => scanners::sonar(parse("sonar-scanner", arguments)?, console).await,
+        "dependency-check" => {
+            scanners::dependency_check(parse("dependency-check", arguments)?, console).await
+        }
+        "zap-baseline.py" => zap::run(parse("zap-baseline.py", arguments)?, console).await,
+        "notation" => notation::run(parse("notation", arguments)?, console).await,
         _ => pip_audit::run(arguments, console).await,
     }
 }
@@ -148,6 +181,6 @@ mod tests {
         );
         let asked = words("target/gatewright-standin docker push x");
         assert_eq!(chosen(&asked).map(|(_, rest)| rest.len()), Some(2));
-        assert!(chosen(&words("gatewright-standin helm")).is_none());
+        assert!(chosen(&words("gatewright-standin podman")).is_none());
     }
 }

@@ -8,6 +8,7 @@
 
 mod builds;
 mod builds_going_wrong;
+mod charts;
 mod ecr;
 mod influence;
 mod infrastructure;
