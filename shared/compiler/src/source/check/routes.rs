@@ -159,7 +159,8 @@ fn schedule_name(raw: &RawPipeline, route: &Route<'_>, trigger: &RawTrigger, sin
     }
 }
 
-/// Nobody is asked about a change that does not come.
+/// Nobody is asked about a change that does not come. After a deploy, people may
+/// be asked what they think of it: that is a sign-off.
 fn asked_for_something(raw: &RawPipeline, route: &Route<'_>, all: &[Route<'_>], sink: &Sink) {
     let stages = &raw.stages.stages;
     for index in &route.stages {
@@ -167,7 +168,7 @@ fn asked_for_something(raw: &RawPipeline, route: &Route<'_>, all: &[Route<'_>], 
         let (Kind::Approval(_), Some(environment)) = (&stage.kind, &stage.environment) else {
             continue;
         };
-        let follows = route.stages.iter().filter(|at| *at > index).any(|at| {
+        let follows = route.stages.iter().filter(|at| *at != index).any(|at| {
             let after = &stages[*at];
             let works = matches!(after.kind, Kind::Build | Kind::Deploy { .. });
             let here = after
