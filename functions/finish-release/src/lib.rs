@@ -143,8 +143,6 @@ async fn refused<T: Table>(
         number: None,
         route: None,
         given: Vec::new(),
-        route: None,
-        given: Vec::new(),
         trigger: serde_json::from_value::<TriggerInput>(input.input.clone()).ok(),
         input: Digest::of(&input.input)?,
         execution: input.execution.clone(),
