@@ -51,7 +51,7 @@ pub(crate) async fn remind_or_expire<T: Table>(
             .map(|stage| &stage.work);
         let remind = match work {
             Some(Work::Approval(approval)) => approval.remind.get(),
-            Some(Work::Build(_) | Work::Deploy(_)) | None => {
+            Some(Work::Build(_) | Work::Deploy(_) | Work::Pause(_)) | None => {
                 return Err(Failure::bug("an approval without its stage"));
             }
         };
