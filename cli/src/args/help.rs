@@ -28,14 +28,18 @@ JSON:
     \"diagnostics\": [{\"level\": \"error\"|\"warning\", \"line\", \"column\", \"width\", \"message\", \"help\"?}]}]}";
 
 pub const COMPILE: &str = "\
+Writes for each pipeline its state machine, the one for rollbacks where it deploys something, and
+the CloudFormation template of its stack. Files whose definition is gone are named, not deleted.
+
 Example:
   gatewright compile
-  gatewright compile --check      # exits with 1 when a committed file differs
+  gatewright compile --check      # exits with 1 when a committed file differs or is left over
 
 JSON:
-  {\"current\", \"machines\": [{\"pipeline\", \"version\", \"file\", \"is\": \"unchanged\"|\"changed\"|\"new\",
-    \"states\", \"first_difference\": {\"line\", \"there\", \"compiled\"}?}]}
-  `current`: nothing differed from what was there";
+  {\"current\", \"files\": [{\"pipeline\", \"version\", \"kind\": \"machine\"|\"rollback\"|\"template\", \"file\",
+    \"is\": \"unchanged\"|\"changed\"|\"new\", \"first_difference\": {\"line\", \"there\", \"compiled\"}?}],
+    \"gone\": [file]}
+  `current`: nothing differed from what was there, and nothing was left over";
 
 pub const PLAN: &str = "\
 Works offline, from pipelines/. Exits with 0 when the release would be admitted, 1 when not.
