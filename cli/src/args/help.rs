@@ -155,11 +155,13 @@ pub const UP: &str = "\
 Needs what `make setup` installs and builds. Ctrl-C stops everything; a second one at once.
 
 Example:
-  gatewright local up
+  gatewright local up                  # with every pipeline of pipelines/
+  gatewright local up pl-gps-001       # with this one only, which is faster
   gatewright local up --source https://github.com/example/transport-management=../tms
 
 JSON, once it is up:
-  {\"connection\", \"inbox\", \"pages\", \"table\", \"machines\": {pipeline: arn}, \"endpoint\"}";
+  {\"connection\", \"inbox\", \"pages\", \"table\", \"machines\": {pipeline: arn},
+    \"rollbacks\": {pipeline: arn}, \"endpoint\"}";
 
 pub const DEMO: &str = "\
 Exits with 0 when the scenario ended as it should (good: succeeded; the others: failed-clean, for
