@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
 """Deploys Gatewright: uploads the code, shows what would change, changes it.
 
-    deploy.py --zip target/lambda/release.zip                       # to AWS
+    deploy.py --zip target/lambda/release.zip                       # all of it, to AWS
+    deploy.py --zip … pl-gps-001                                    # the core and one pipeline
     deploy.py --zip … --endpoint-url http://127.0.0.1:4566 --yes      # to the laptop
 
-What is uploaded is named by its content, so an upload never changes what runs;
-what changes is one CloudFormation change set, which is shown before it is made
-and which CloudFormation rolls back as a whole when a part of it fails. Running
-it again without a change changes nothing.
+First the core stack, infra/template.yaml, which all pipelines share; then a stack
+for each pipeline, infra/pipelines/<id>.template.json, which `gatewright compile`
+makes. What a pipeline's template has as a parameter and the core as an output of
+the same name is handed on.
 
-Parameters of the template that are not given keep the value that the stack has,
-or their default in a new stack.
+What is uploaded is named by its content, so an upload never changes what runs;
+what changes is one CloudFormation change set a stack, which is shown before it is
+made and which CloudFormation rolls back as a whole when a part of it fails.
+Running it again without a change changes nothing.
+
+Parameters that are not given keep the value that the stack has, or their default
+in a new stack.
 
 Exit codes:
   0  deployed, or there was nothing to change
@@ -23,43 +29,31 @@ Exit codes:
 """
 
 import argparse
-import collections
-import contextlib
-import hashlib
+import concurrent.futures
 import json
 import pathlib
+import subprocess
 import sys
-import textwrap
 import time
-import uuid
 import zipfile
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-FAILED, USAGE, REFUSED, STUCK, UNCONFIRMED, LATE = 1, 2, 3, 4, 5, 6
+from stacks import (FAILED, LATE, REFUSED, UNCONFIRMED, USAGE, Deployment, Stop, Uploads, describe_changes, say)
 
 HERE = pathlib.Path(__file__).resolve().parent
-CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 
-# What the template's parameters for uploaded things are called.
+# What the core's parameters for uploaded things are called, and a pipeline's.
 BUCKET_PARAMETER, CODE_PARAMETER = "CodeBucket", "CodeKey"
+MACHINES_BUCKET, MACHINE_KEY, ROLLBACK_KEY = "MachineBucket", "MachineKey", "RollbackKey"
 
-VERBS = {"Add": "create", "Modify": "change", "Remove": "delete", "Import": "import", "Dynamic": "perhaps change"}
+TEMPLATE, MACHINE, ROLLBACK = ".template.json", ".asl.json", ".rollback.asl.json"
 
-
-class Stop(Exception):
-    """An end with a message and an exit code."""
-
-    def __init__(self, code: int, message: str):
-        super().__init__(message)
-        self.code = code
-
-
-def say(text: str = "") -> None:
-    """For people; stdout is for the outputs."""
-    print(text, file=sys.stderr, flush=True)
+# Stacks that change at the same time: CloudFormation's and IAM's rates are shared
+# with everybody else in the account.
+AT_ONCE = 4
 
 
 # -- What is asked ------------------------------------------------------------
@@ -71,39 +65,66 @@ def arguments(argv=None) -> argparse.Namespace:
         epilog=__doc__[__doc__.index("Exit codes:"):],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--stack", default="gatewright", help="the stack's name (default: %(default)s)")
+    parser.add_argument("pipelines", nargs="*", metavar="PIPELINE", help="whose stacks to deploy (default: all)")
+    parser.add_argument("--core", action="store_true", help="deploy the core and no pipeline")
+    parser.add_argument("--stack", default="gatewright",
+                        help="the core stack's name; a pipeline's is this, a hyphen and its id (default: %(default)s)")
     parser.add_argument("--region", default="ap-south-1", help="(default: %(default)s)")
     parser.add_argument("--zip", required=True, type=pathlib.Path, help="zip with the functions' bootstrap")
     parser.add_argument("--machines", type=pathlib.Path, default=HERE.parent / "statemachines", metavar="FOLDER",
                         help="compiled state machines, <pipeline>.asl.json (default: statemachines/)")
     parser.add_argument("--template", type=pathlib.Path, default=HERE / "template.yaml",
-                        help="(default: infra/template.yaml)")
-    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", type=parameter,
-                        help="a parameter of the template; may be repeated")
+                        help="of the core (default: infra/template.yaml)")
+    parser.add_argument("--templates", type=pathlib.Path, default=HERE / "pipelines", metavar="FOLDER",
+                        help="of the pipelines, <pipeline>.template.json (default: infra/pipelines/)")
+    parser.add_argument("--parameter", action="append", default=[], metavar="[PIPELINE:]NAME=VALUE", type=parameter,
+                        help="a parameter of the core; one that only pipelines have goes to all of them, "
+                             "or to the named one; may be repeated")
     parser.add_argument("--bucket", metavar="NAME",
                         help="for code; created when missing (default: gatewright-code-<account>-<region>)")
     parser.add_argument("--endpoint-url", metavar="URL", help="the emulator, instead of AWS")
     parser.add_argument("--connection", type=pathlib.Path, metavar="FILE",
-                        help="write where the stack is to this file, for the gatewright command")
+                        help="write where everything is to this file, for the gatewright command")
+    parser.add_argument("--gatewright", type=pathlib.Path, metavar="PROGRAM",
+                        help="apply the definitions with it before their machines are deployed; needs --connection")
     parser.add_argument("--yes", action="store_true", help="do not ask before changing anything")
-    parser.add_argument("--json", action="store_true", help="print stack, outcome and outputs as JSON")
+    parser.add_argument("--json", action="store_true", help="print stacks, outcome and outputs as JSON")
     parser.add_argument("--quiet", action="store_true", help="tell only how it ended")
     parser.add_argument("--wait-seconds", type=int, default=1800, metavar="N",
                         help="how long to wait for CloudFormation (default: %(default)s)")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.core and args.pipelines:
+        parser.error("--core deploys no pipeline")
+    if args.gatewright and not args.connection:
+        parser.error("--gatewright needs --connection: it must know where to apply")
+    return args
 
 
-def parameter(text: str) -> tuple[str, str]:
+def parameter(text: str) -> tuple[str, str, str]:
+    """`pl-gps-001:Name=value` as its three parts; without a pipeline, the first is empty."""
     name, equals, value = text.partition("=")
+    pipeline, _, name = name.rpartition(":")
     if not equals or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name, value
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE or PIPELINE:NAME=VALUE")
+    return pipeline, name, value
 
 
-def machine_parameter(pipeline: str) -> str:
-    """`pl-gps-001` -> `MachinePlGps001Key`, the template's name for its S3 key."""
-    words = pipeline.replace(".", "-").replace("_", "-").split("-")
-    return "Machine" + "".join(word[:1].upper() + word[1:] for word in words) + "Key"
+def confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise Stop(UNCONFIRMED, "nobody to ask: give --yes to go ahead")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Stop(UNCONFIRMED, "nothing was changed")
+
+
+# -- What is read -------------------------------------------------------------
+
+
+def read(path: pathlib.Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Stop(USAGE, f"{path}: {error.strerror}") from None
 
 
 def read_code(path: pathlib.Path) -> bytes:
@@ -120,343 +141,187 @@ def read_code(path: pathlib.Path) -> bytes:
     return path.read_bytes()
 
 
-def read_machines(folder: pathlib.Path) -> dict[str, bytes]:
-    """The compiled state machines by pipeline."""
-    machines = {}
-    for path in sorted(folder.glob("*.asl.json")):
-        body = path.read_bytes()
-        try:
-            json.loads(body)
-        except ValueError as error:
-            raise Stop(USAGE, f"{path} is not JSON: {error}") from None
-        machines[path.name.removesuffix(".asl.json")] = body
-    if not machines:
-        raise Stop(USAGE, f"no *.asl.json in {folder}. Compile the pipelines first: gatewright compile")
-    return machines
+def read_json(path: pathlib.Path) -> tuple[bytes, dict]:
+    body = read(path)
+    try:
+        return body, json.loads(body)
+    except ValueError as error:
+        raise Stop(USAGE, f"{path} is not JSON: {error}") from None
 
 
-# -- What is uploaded ---------------------------------------------------------
+class Pipeline:
+    """What is deployed of one pipeline."""
+
+    def __init__(self, args: argparse.Namespace, name: str):
+        self.name = name
+        self.stack = stack_of(args.stack, name)
+        self.template, template = read_json(args.templates / f"{name}{TEMPLATE}")
+        self.declared = set(template.get("Parameters", {}))
+        self.machine, _ = read_json(args.machines / f"{name}{MACHINE}")
+        self.rollback = None
+        if ROLLBACK_KEY in self.declared:
+            self.rollback, _ = read_json(args.machines / f"{name}{ROLLBACK}")
 
 
-class Uploads:
-    """A private, versioned, encrypted bucket; every key holds its content's hash."""
-
-    def __init__(self, s3, bucket: str, account: str, region: str, on_aws: bool):
-        self.s3, self.bucket, self.account, self.region, self.on_aws = s3, bucket, account, region, on_aws
-
-    def prepare(self) -> None:
-        try:
-            # The owner is checked: bucket names are global, and somebody else may
-            # have taken ours to hand us their code.
-            self.s3.head_bucket(Bucket=self.bucket, ExpectedBucketOwner=self.account)
-            return
-        except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == 403:
-                raise Stop(REFUSED, f"bucket {self.bucket} is not yours to use (another account's, or no permission). "
-                                    "Name another with --bucket") from None
-            if status != 404:
-                raise
-        say(f"creating bucket {self.bucket}")
-        where = {} if self.region == "us-east-1" else {
-            "CreateBucketConfiguration": {"LocationConstraint": self.region}}
-        self.s3.create_bucket(Bucket=self.bucket, **where)
-        self.s3.put_public_access_block(Bucket=self.bucket, PublicAccessBlockConfiguration={
-            "BlockPublicAcls": True, "IgnorePublicAcls": True,
-            "BlockPublicPolicy": True, "RestrictPublicBuckets": True})
-        self.s3.put_bucket_encryption(Bucket=self.bucket, ServerSideEncryptionConfiguration={
-            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]})
-        self.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
-
-    def put(self, folder: str, body: bytes, ending: str) -> str:
-        """Uploads once; gives the key."""
-        key = f"{folder}/{hashlib.sha256(body).hexdigest()}{ending}"
-        try:
-            self.s3.head_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self.account)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
-                raise
-            say(f"uploading {key} ({len(body):,} bytes)")
-            self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ExpectedBucketOwner=self.account)
-        return key
-
-    def url(self, key: str) -> str:
-        if not self.on_aws:
-            return f"{self.s3.meta.endpoint_url}/{self.bucket}/{key}"
-        domain = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
-        return f"https://{self.bucket}.s3.{self.region}.{domain}/{key}"
+def stack_of(core: str, pipeline: str) -> str:
+    """A pipeline's stack; CloudFormation's names have no underscores."""
+    return f"{core}-{pipeline.lower().replace('_', '-')}"
 
 
-# -- What is changed ----------------------------------------------------------
+def known_pipelines(args: argparse.Namespace) -> list[str]:
+    return sorted(path.name.removesuffix(TEMPLATE) for path in args.templates.glob(f"*{TEMPLATE}"))
 
 
-class Deployment:
-    """One change of one stack."""
-
-    def __init__(self, cloudformation, stack: str, template_url: str, wait: int, pause: float, quiet: bool):
-        self.cfn, self.stack, self.template_url, self.quiet = cloudformation, stack, template_url, quiet
-        self.deadline, self.pause = time.monotonic() + wait, pause
-        self.existing: dict | None = None
-        self.id = self.change_set = self.newest_event = ""
-
-    def wait(self) -> None:
-        if time.monotonic() > self.deadline:
-            raise Stop(LATE, f"{self.stack} is not done yet; CloudFormation goes on without this script")
-        time.sleep(self.pause)
-
-    def describe(self, name: str) -> dict | None:
-        try:
-            return self.cfn.describe_stacks(StackName=name)["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" in error.response["Error"].get("Message", ""):
-                return None
-            raise
-
-    def look(self, ask) -> None:
-        """Finds out what is there, and whether it can be changed."""
-        self.existing = self.describe(self.stack)
-        status = self.existing["StackStatus"] if self.existing else None
-        if status == "ROLLBACK_COMPLETE":
-            say(f"{self.stack} is left over from a first deployment that failed, and holds nothing.")
-            ask(f"Delete what is left of {self.stack}?")
-            self.cfn.delete_stack(StackName=self.existing["StackId"])
-            while (left := self.describe(self.existing["StackId"])) and left["StackStatus"] != "DELETE_COMPLETE":
-                if left["StackStatus"] == "DELETE_FAILED":
-                    raise Stop(STUCK, f"the remains of {self.stack} cannot be deleted: {left.get('StackStatusReason')}")
-                self.wait()
-            self.existing = None
-        elif status == "REVIEW_IN_PROGRESS":  # an earlier change set that nobody executed
-            self.existing = None
-        elif status and status.endswith("_IN_PROGRESS"):
-            raise Stop(STUCK, f"{self.stack} is busy ({status}). Try again when it is done")
-        elif status and status.endswith("_FAILED"):
-            raise Stop(STUCK, f"{self.stack} is {status}: {self.existing.get('StackStatusReason', 'no reason given')}. "
-                              "A person must resolve that first (infra/README.md, when it is stuck)")
-
-    def parameters(self, given: dict[str, str]) -> list[dict]:
-        """All parameters of the template, given or kept."""
-        declared = {p["ParameterKey"] for p in
-                    self.cfn.get_template_summary(TemplateURL=self.template_url).get("Parameters", [])}
-        for name in sorted(set(given) - declared):
-            if name.startswith("Machine") and name.endswith("Key"):
-                raise Stop(USAGE, f"the template has no parameter {name} for a compiled state machine. "
-                                  "Add its machine to infra/template.yaml (see `State machines` there)")
-            raise Stop(USAGE, f"the template has no parameter {name}. It has: {', '.join(sorted(declared))}")
-        kept = {p["ParameterKey"] for p in (self.existing or {}).get("Parameters", [])} & declared - set(given)
-        return ([{"ParameterKey": k, "ParameterValue": v} for k, v in sorted(given.items())]
-                + [{"ParameterKey": k, "UsePreviousValue": True} for k in sorted(kept)])
-
-    def propose(self, parameters: list[dict]) -> list[dict] | None:
-        """Makes the change set; gives its changes, or None when there are none."""
-        kind = {"ChangeSetType": "UPDATE"} if self.existing else {
-            # A first deployment that fails leaves nothing.
-            "ChangeSetType": "CREATE", "OnStackFailure": "DELETE"}
-        try:
-            made = self.cfn.create_change_set(
-                StackName=self.stack, ChangeSetName=f"deploy-{uuid.uuid4().hex[:12]}", TemplateURL=self.template_url,
-                Parameters=parameters, Capabilities=CAPABILITIES, **kind)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationError":
-                raise
-            raise Stop(USAGE, error.response["Error"]["Message"]) from None
-        self.id, self.change_set = made["StackId"], made["Id"]
-        while True:
-            seen = self.cfn.describe_change_set(ChangeSetName=self.change_set)
-            if seen["Status"] == "CREATE_COMPLETE":
-                break
-            if seen["Status"] == "FAILED":
-                self.withdraw()
-                reason = seen.get("StatusReason", "")
-                if "didn't contain changes" in reason or "No updates are to be performed" in reason:
-                    return None
-                raise Stop(USAGE, f"CloudFormation does not accept the template or its parameters: {reason}")
-            self.wait()
-        changes = list(seen["Changes"])
-        while token := seen.get("NextToken"):
-            seen = self.cfn.describe_change_set(ChangeSetName=self.change_set, NextToken=token)
-            changes += seen["Changes"]
-        return [c["ResourceChange"] for c in changes if c.get("ResourceChange")]
-
-    def withdraw(self) -> None:
-        """Leaves everything as it was."""
-        with contextlib.suppress(ClientError):
-            self.cfn.delete_change_set(ChangeSetName=self.change_set)
-            if not self.existing:  # the empty stack that a first change set brings
-                self.cfn.delete_stack(StackName=self.id)
-
-    def execute(self) -> None:
-        """Makes the change, tells of it as it goes, and says why when it failed."""
-        self.new_events()  # what is there already is another deployment's
-        self.cfn.execute_change_set(ChangeSetName=self.change_set)
-        failures: list[str] = []
-        kept: list[str] = []
-        grace = 10
-        while True:
-            # Status first: an event before it cannot be missed by the look after it.
-            stack = self.describe(self.id)
-            status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
-            for event in self.new_events():
-                line, outcome = tell(event), event["ResourceStatus"]
-                if outcome.endswith("_FAILED"):
-                    # What was merely cut short by another's failure explains nothing.
-                    failures += [line] if "ancelled" not in event.get("ResourceStatusReason", "") else []
-                elif outcome == "DELETE_SKIPPED":
-                    kept.append(f"{event['LogicalResourceId']}: {event.get('PhysicalResourceId')}")
-                if not (self.quiet or outcome.endswith("_IN_PROGRESS")):
-                    say(line)
-            if status in ("CREATE_FAILED", "ROLLBACK_COMPLETE") and not self.existing and grace:
-                grace -= 1  # OnStackFailure=DELETE is about to take it away
-            elif not status.endswith("_IN_PROGRESS"):
-                break
-            self.wait()
-        if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            return
-        say()
-        state = "is as it was before" if self.existing else "nothing of it is left"
-        message = [f"{self.stack} was not deployed and {state} ({status}). What failed:"]
-        if status.endswith("_FAILED"):
-            message = [f"{self.stack} was not deployed, and rolling back failed too ({status}). What failed:"]
-        message += failures or [f"  {stack.get('StackStatusReason', 'no reason given') if stack else 'no reason given'}"]
-        if kept:
-            message += ["Kept, because the template says so:", *(f"  {name}" for name in kept)]
-        raise Stop(FAILED if not status.endswith("_FAILED") else STUCK, "\n".join(message))
-
-    def new_events(self) -> list[dict]:
-        """The events since the last call, oldest first."""
-        new, newest = [], self.newest_event
-        for page in self.cfn.get_paginator("describe_stack_events").paginate(StackName=self.id):
-            for event in page["StackEvents"]:
-                if event["EventId"] == newest:
-                    return new[::-1]
-                if not new:
-                    self.newest_event = event["EventId"]
-                new.append(event)
-        return new[::-1]
-
-
-def tell(event: dict) -> str:
-    reason = event.get("ResourceStatusReason", "")
-    return (f"  {event['ResourceStatus']:<28} {event['LogicalResourceId']} ({event['ResourceType']})"
-            + (f": {reason}" if reason else ""))
-
-
-def describe_changes(changes: list[dict]) -> list[str]:
-    """A change set in words, what destroys first."""
-    if all(change["Action"] == "Add" for change in changes):  # a new stack: the kinds say enough
-        kinds = collections.Counter(change["ResourceType"] for change in changes)
-        return [f"  create {count:>3} {kind}" for kind, count in sorted(kinds.items())]
-    lines, followers = [], []
-    for change in changes:
-        if follows(change):
-            followers.append(change["LogicalResourceId"])
-        else:
-            lines.append(describe_change(change))
-    text = [line for _, line in sorted(lines)]
-    if followers:
-        text += textwrap.wrap(f"{len(followers)} refer to these and change only if what they refer to is replaced: "
-                              + ", ".join(sorted(followers)), 100, initial_indent="  ", subsequent_indent="    ")
-    permissions = sum(c["ResourceType"].startswith("AWS::IAM::") or "Polic" in c["ResourceType"]
-                      for c in changes if not follows(c))
-    if permissions:
-        text.append(f"  {permissions} of these change who may do what")
-    return text
-
-
-def follows(change: dict) -> bool:
-    """Whether it is listed only because it refers to an attribute of one that changes."""
-    details = change.get("Details", [])
-    return change["Action"] == "Modify" and bool(details) and all(d.get("Evaluation") == "Dynamic" for d in details)
-
-
-def describe_change(change: dict) -> tuple[int, str]:
-    """How much a change destroys (less is more), and the change in words."""
-    what, weight = VERBS.get(change["Action"], change["Action"]), 3
-    if change["Action"] == "Remove":
-        kept = change.get("PolicyAction") == "Retain"
-        what, weight = ("keep unmanaged", 2) if kept else ("DELETE", 0)
-    elif change.get("Replacement") == "True":
-        what, weight = "REPLACE", 0
-    elif change.get("Replacement") == "Conditional":
-        what, weight = "perhaps REPLACE", 1
-    targets = {d["Target"].get("Name") or d["Target"].get("Attribute") for d in change.get("Details", []) if d.get("Target")}
-    properties = ", ".join(sorted(filter(None, targets))) if change["Action"] == "Modify" else ""
-    line = f"  {what:<16} {change['LogicalResourceId']} ({change['ResourceType']})"
-    return weight, line + (f": {properties}" if properties else "")
-
-
-def confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise Stop(UNCONFIRMED, "nobody to ask: give --yes to go ahead")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise Stop(UNCONFIRMED, "nothing was changed")
+def read_pipelines(args: argparse.Namespace) -> list[Pipeline]:
+    """The pipelines that were asked for."""
+    known = known_pipelines(args)
+    if not known:
+        raise Stop(USAGE, f"no *{TEMPLATE} in {args.templates}. Compile the pipelines first: gatewright compile")
+    for name in args.pipelines:
+        if name not in known:
+            raise Stop(USAGE, f"there is no pipeline {name} in {args.templates}. There are: {', '.join(known)}")
+    wanted = [] if args.core else [Pipeline(args, name) for name in args.pipelines or known]
+    stacks = [pipeline.stack for pipeline in wanted]
+    for pipeline in wanted:
+        if stacks.count(pipeline.stack) > 1:
+            raise Stop(USAGE, f"{pipeline.name} and another pipeline would both have the stack {pipeline.stack}")
+    return wanted
 
 
 # -- All of it ----------------------------------------------------------------
 
 
-def deploy(args: argparse.Namespace) -> dict:
-    """Deploys; gives the stack's name, what happened, and the outputs."""
-    started = time.monotonic()
-    code, machines = read_code(args.zip), read_machines(args.machines)
-    try:
-        template = args.template.read_bytes()
-    except OSError as error:
-        raise Stop(USAGE, f"{args.template}: {error.strerror}") from None
+class Deploy:
+    """A deployment of everything that was asked for."""
 
-    session = boto3.Session(region_name=args.region)
-    # The emulator's host names resolve nowhere, so the bucket goes into the path.
-    config = Config(retries={"mode": "standard", "max_attempts": 5},
-                    s3={"addressing_style": "path" if args.endpoint_url else "virtual"})
+    def __init__(self, args: argparse.Namespace):
+        self.args = args
+        self.code, self.core_template = read_code(args.zip), read(args.template)
+        self.pipelines = read_pipelines(args)
+        session = boto3.Session(region_name=args.region)
+        # The emulator's host names resolve nowhere, so the bucket goes into the path.
+        config = Config(retries={"mode": "standard", "max_attempts": 5},
+                        s3={"addressing_style": "path" if args.endpoint_url else "virtual"})
 
-    def client(service):
-        return session.client(service, endpoint_url=args.endpoint_url, config=config)
+        def client(service):
+            return session.client(service, endpoint_url=args.endpoint_url, config=config)
 
-    account = client("sts").get_caller_identity()["Account"]
-    bucket = args.bucket or f"gatewright-code-{account}-{args.region}"
-    where = args.endpoint_url or f"account {account}, {args.region}"
-    uploads = Uploads(client("s3"), bucket, account, args.region, on_aws=not args.endpoint_url)
-    uploads.prepare()
-    given = {BUCKET_PARAMETER: bucket, CODE_PARAMETER: uploads.put("code", code, ".zip")}
-    for pipeline, body in machines.items():
-        given[machine_parameter(pipeline)] = uploads.put(f"machines/{pipeline}", body, ".json")
-    given |= dict(args.parameter)
-    template_url = uploads.url(uploads.put("templates", template, args.template.suffix))
+        account = client("sts").get_caller_identity()["Account"]
+        self.bucket = args.bucket or f"gatewright-code-{account}-{args.region}"
+        self.where = args.endpoint_url or f"account {account}, {args.region}"
+        self.uploads = Uploads(client("s3"), self.bucket, account, args.region, on_aws=not args.endpoint_url)
+        self.cloudformation = client("cloudformation")
 
-    deployment = Deployment(client("cloudformation"), args.stack, template_url, args.wait_seconds,
-                            pause=0.1 if args.endpoint_url else 3, quiet=args.quiet)
-    deployment.look(ask=(lambda _: None) if args.yes else confirm)
-    changes = deployment.propose(deployment.parameters(given))
-    if changes is None:
-        say(f"{args.stack} in {where}: nothing to change")
-    else:
-        if not (args.quiet and args.yes):
-            say(f"{args.stack} in {where}, {len(changes)} changes:")
-            for line in describe_changes(changes):
-                say(line)
+    def stack(self, name: str, template: bytes, ending: str) -> Deployment:
+        url = self.uploads.url(self.uploads.put("templates", template, ending))
+        return Deployment(self.cloudformation, name, url, self.args.wait_seconds,
+                          pause=0.1 if self.args.endpoint_url else 3, quiet=self.args.quiet)
+
+    def core(self) -> tuple[bool, dict[str, str]]:
+        """Deploys the core; gives whether it changed, and its outputs."""
+        stack = self.stack(self.args.stack, self.core_template, self.args.template.suffix)
+        given = {BUCKET_PARAMETER: self.bucket, CODE_PARAMETER: self.uploads.put("code", self.code, ".zip")}
+        declared = stack.declared()
+        elsewhere = set().union(*(pipeline.declared for pipeline in self.pipelines))
+        for pipeline, name, value in self.args.parameter:
+            if not pipeline and (name in declared or name not in elsewhere):
+                given[name] = value  # one that nobody has is refused with the names that there are
+        changed = self.change([(stack, given)])
+        return changed[self.args.stack], stack.outputs()
+
+    def of_pipelines(self, core: dict[str, str]) -> dict[str, dict]:
+        """Deploys the pipelines; gives what came of each."""
+        stacks = {}
+        for pipeline in self.pipelines:
+            given = {name: core[name] for name in pipeline.declared & set(core)}
+            given[MACHINES_BUCKET] = self.bucket
+            given[MACHINE_KEY] = self.uploads.put(f"machines/{pipeline.name}", pipeline.machine, ".json")
+            if pipeline.rollback:
+                given[ROLLBACK_KEY] = self.uploads.put(f"machines/{pipeline.name}", pipeline.rollback, ".json")
+            for of, name, value in self.args.parameter:
+                if of == pipeline.name or not of and name in pipeline.declared:
+                    given[name] = value
+            stacks[pipeline.name] = (self.stack(pipeline.stack, pipeline.template, ".json"), given)
+        changed = self.change(list(stacks.values()))
+        return {name: {"stack": stack.stack, "changed": changed[stack.stack], "outputs": stack.outputs()}
+                for name, (stack, _) in stacks.items()}
+
+    def change(self, wanted: list[tuple[Deployment, dict[str, str]]]) -> dict[str, bool]:
+        """Changes stacks side by side, once people have agreed to all of it; says which changed."""
+        proposed = {stack.stack: None for stack, _ in wanted}
         try:
-            if not args.yes:
+            for stack, given in wanted:
+                stack.look(ask=(lambda _: None) if self.args.yes else confirm)
+                changes = proposed[stack.stack] = stack.propose(stack.parameters(given))
+                self.tell(stack.stack, changes)
+            if any(changes is not None for changes in proposed.values()) and not self.args.yes:
                 confirm("Make these changes?")
         except BaseException:
-            deployment.withdraw()
+            for stack, _ in wanted:
+                if proposed[stack.stack] is not None:
+                    stack.withdraw()
             raise
-        deployment.execute()
-    stack = deployment.describe(args.stack) or {}
+        execute = [stack for stack, _ in wanted if proposed[stack.stack] is not None]
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            done = [pool.submit(stack.execute) for stack in execute]
+        stops = [stop for future in done if (stop := future.exception())]
+        if stops:
+            code = stops[0].code if isinstance(stops[0], Stop) else REFUSED
+            raise Stop(code, "\n".join(map(str, stops)))
+        return {name: changes is not None for name, changes in proposed.items()}
+
+    def tell(self, stack: str, changes: list[dict] | None) -> None:
+        if changes is None:
+            say(f"{stack} in {self.where}: nothing to change")
+        elif not (self.args.quiet and self.args.yes):
+            say(f"{stack} in {self.where}, {len(changes)} changes:")
+            for line in describe_changes(changes):
+                say(line)
+
+    def connection(self, core: dict[str, str]) -> dict:
+        """Where everything is, as the gatewright command reads it; no secrets. With
+        the pipelines that were deployed before, not only those of this time."""
+        machines, rollbacks = {}, {}
+        for name in known_pipelines(self.args):
+            stack = Deployment(self.cloudformation, stack_of(self.args.stack, name), "", 0, 0, True)
+            outputs = stack.outputs()
+            machines |= {name: outputs["StateMachineArn"]} if "StateMachineArn" in outputs else {}
+            rollbacks |= {name: outputs["RollbackStateMachineArn"]} if "RollbackStateMachineArn" in outputs else {}
+        return {"region": self.args.region, "table": core["TableName"], "machines": machines,
+                "rollbacks": rollbacks, "public_url": core["PublicUrl"]}
+
+    def connect(self, core: dict[str, str]) -> None:
+        if self.args.connection:
+            self.args.connection.write_text(json.dumps(self.connection(core), indent=2) + "\n")
+
+    def apply(self) -> None:
+        """Has the definitions recorded. Before the machines: a release of a version
+        that nobody applied is refused."""
+        if not self.args.gatewright:
+            return
+        command = [self.args.gatewright.resolve(), "--connection", self.args.connection.resolve(), "apply"]
+        command += ["--yes"] if self.args.yes else []
+        ended = subprocess.run(command, cwd=HERE.parent, stdout=sys.stderr, check=False).returncode
+        if ended:
+            raise Stop(FAILED, f"the definitions were not applied (exit code {ended}), so no pipeline was deployed")
+
+
+def deploy(args: argparse.Namespace) -> dict:
+    """Deploys; gives what happened to each stack, and the outputs."""
+    started = time.monotonic()
+    it = Deploy(args)
+    it.uploads.prepare()
+    changed, outputs = it.core()
+    it.connect(outputs)
+    it.apply()
+    pipelines = it.of_pipelines(outputs)
+    it.connect(outputs)
     return {
         "stack": args.stack,
-        "changed": changes is not None,
+        "changed": changed,
         "seconds": round(time.monotonic() - started, 1),
-        "outputs": {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])},
-    }
-
-
-def connection(args: argparse.Namespace, outputs: dict) -> dict:
-    """Where the stack is, as the gatewright command reads it; no secrets."""
-    return {
-        "region": args.region,
-        "table": outputs["TableName"],
-        "machines": {arn.rsplit(":", 1)[1]: arn for name, arn in outputs.items() if name.startswith("StateMachine")},
-        "public_url": outputs["PublicUrl"],
+        "outputs": outputs,
+        "pipelines": pipelines,
     }
 
 
@@ -464,8 +329,6 @@ def main(argv=None) -> int:
     args = arguments(argv)
     try:
         done = deploy(args)
-        if args.connection:
-            args.connection.write_text(json.dumps(connection(args, done["outputs"]), indent=2) + "\n")
     except Stop as stop:
         say(f"deploy.py: {stop}")
         return stop.code
@@ -477,12 +340,16 @@ def main(argv=None) -> int:
         return LATE
     if args.json:
         print(json.dumps(done, indent=2))
-    else:
-        width = max(map(len, done["outputs"]), default=0)
-        for name, value in sorted(done["outputs"].items()):
-            print(f"{name:<{width}}  {value}")
-    if done["changed"]:
-        say(f"{args.stack}: deployed in {done['seconds']} s")
+        return 0
+    stacks = {args.stack: done} | {of["stack"]: of for of in done["pipelines"].values()}
+    for name, stack in stacks.items():
+        print(name)
+        width = max(map(len, stack["outputs"]), default=0)
+        for output, value in sorted(stack["outputs"].items()):
+            print(f"  {output:<{width}}  {value}")
+    changed = [name for name, stack in stacks.items() if stack["changed"]]
+    if changed:
+        say(f"deployed in {done['seconds']} s: {', '.join(changed)}")
     return 0
 
 

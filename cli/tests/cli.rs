@@ -175,40 +175,49 @@ fn wrong_approvers_are_refused() {
 }
 
 #[test]
-fn the_committed_machines_are_current() {
+fn the_committed_machines_and_templates_are_current() {
     assert_eq!(
         run(&["compile", "--check"]),
         (0, String::new(), String::new())
     );
     let document = json_of(&["compile", "--check", "--json"], 0);
-    assert_eq!(document["machines"][0]["is"], "unchanged");
-    let keys = keys(&document["machines"][0]);
-    assert_eq!(
-        keys,
-        [
-            "pipeline",
-            "version",
-            "file",
-            "is",
-            "states",
-            "first_difference"
-        ]
-    );
+    assert_eq!(document["files"][0]["is"], "unchanged");
+    assert_eq!(document["gone"], serde_json::json!([]));
+    let keys = keys(&document["files"][0]);
+    let expected = [
+        "pipeline",
+        "version",
+        "kind",
+        "file",
+        "is",
+        "first_difference",
+    ];
+    assert_eq!(keys, expected);
+    let kinds: Vec<&str> = document["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|file| file["pipeline"] == "pl-gps-001")
+        .map(|file| file["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["machine", "rollback", "template"]);
 }
 
 #[test]
 fn compile_writes_once_and_check_shows_what_differs() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
-    let check = || run(&["compile", "--check", "--out", out]);
+    let into = ["compile", "--out", out, "--templates", out];
+    let compile = || run(&into);
+    let check = || run(&[&into[..], &["--check"]].concat());
     let (code, said, _) = check();
     assert!(
         code == 1 && said.contains("pl-gps-001.asl.json is missing"),
         "{said}"
     );
-    let (code, said, _) = run(&["compile", "--out", out]);
+    let (code, said, _) = compile();
     assert!(code == 0 && said.starts_with("new"), "{said}");
-    let (code, said, _) = run(&["compile", "--out", out]);
+    let (code, said, _) = compile();
     assert!(code == 0 && said.starts_with("unchanged"), "{said}");
     let file = folder.path().join("pl-gps-001.asl.json");
     let compiled = std::fs::read_to_string(&file).unwrap();
@@ -227,6 +236,29 @@ fn compile_writes_once_and_check_shows_what_differs() {
         said.contains("+ ") && said.contains("\"StartAt\": \"Admit\""),
         "{said}"
     );
+}
+
+#[test]
+fn compile_names_what_no_definition_compiles_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let into = ["compile", "--out", out, "--templates", out];
+    assert_eq!(run(&into).0, 0);
+    for name in ["pl-old.rollback.asl.json", "pl-old.template.json"] {
+        std::fs::write(folder.path().join(name), "{}").unwrap();
+    }
+    let (code, said, _) = run(&[&into[..], &["--check"]].concat());
+    assert_eq!(code, 1);
+    assert!(
+        said.contains("pl-old.rollback.asl.json is what no definition compiles to"),
+        "{said}"
+    );
+    assert!(
+        said.contains("pl-old.template.json is what no definition compiles to"),
+        "{said}"
+    );
+    let one = [&into[..], &["pipelines/pl-gps-001.yaml", "--check"]].concat();
+    assert_eq!(run(&one).0, 0, "who looks at one file cannot tell");
 }
 
 #[test]

@@ -45,6 +45,7 @@ impl Laptop {
     pub async fn up(change: impl FnOnce(&mut Options)) -> Self {
         let data = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
         let mut options = Options::of(&root(), data.path());
+        options.pipelines = vec!["pl-gps-001".to_owned()];
         change(&mut options);
         let stack = Stack::up(&options, &|_| {})
             .await

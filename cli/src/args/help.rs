@@ -28,14 +28,18 @@ JSON:
     \"diagnostics\": [{\"level\": \"error\"|\"warning\", \"line\", \"column\", \"width\", \"message\", \"help\"?}]}]}";
 
 pub const COMPILE: &str = "\
+Writes for each pipeline its state machine, the one for rollbacks where it deploys something, and
+the CloudFormation template of its stack. Files whose definition is gone are named, not deleted.
+
 Example:
   gatewright compile
-  gatewright compile --check      # exits with 1 when a committed file differs
+  gatewright compile --check      # exits with 1 when a committed file differs or is left over
 
 JSON:
-  {\"current\", \"machines\": [{\"pipeline\", \"version\", \"file\", \"is\": \"unchanged\"|\"changed\"|\"new\",
-    \"states\", \"first_difference\": {\"line\", \"there\", \"compiled\"}?}]}
-  `current`: nothing differed from what was there";
+  {\"current\", \"files\": [{\"pipeline\", \"version\", \"kind\": \"machine\"|\"rollback\"|\"template\", \"file\",
+    \"is\": \"unchanged\"|\"changed\"|\"new\", \"first_difference\": {\"line\", \"there\", \"compiled\"}?}],
+    \"gone\": [file]}
+  `current`: nothing differed from what was there, and nothing was left over";
 
 pub const PLAN: &str = "\
 Works offline, from pipelines/. Exits with 0 when the release would be admitted, 1 when not.
@@ -151,11 +155,13 @@ pub const UP: &str = "\
 Needs what `make setup` installs and builds. Ctrl-C stops everything; a second one at once.
 
 Example:
-  gatewright local up
+  gatewright local up                  # with every pipeline of pipelines/
+  gatewright local up pl-gps-001       # with this one only, which is faster
   gatewright local up --source https://github.com/example/transport-management=../tms
 
 JSON, once it is up:
-  {\"connection\", \"inbox\", \"pages\", \"table\", \"machines\": {pipeline: arn}, \"endpoint\"}";
+  {\"connection\", \"inbox\", \"pages\", \"table\", \"machines\": {pipeline: arn},
+    \"rollbacks\": {pipeline: arn}, \"endpoint\"}";
 
 pub const DEMO: &str = "\
 Exits with 0 when the scenario ended as it should (good: succeeded; the others: failed-clean, for

@@ -19,6 +19,9 @@ pub enum Local {
 /// `local up`.
 #[derive(Debug, Args)]
 pub struct Up {
+    /// The pipelines that the stack has [default: all of pipelines/]
+    #[arg(value_name = "PIPELINE")]
+    pub pipelines: Vec<String>,
     /// Where everything is kept; a folder that does not exist is made
     #[arg(long, value_name = "DIR", default_value = ".stack")]
     pub data: PathBuf,

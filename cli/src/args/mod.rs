@@ -65,7 +65,7 @@ pub enum Command {
     /// Check definitions: everything that is wrong, where, and what would be right
     #[command(after_long_help = help::VALIDATE)]
     Validate(Validate),
-    /// Compile definitions to state machines
+    /// Compile definitions to state machines and to their stacks' templates
     #[command(after_long_help = help::COMPILE)]
     Compile(Compile),
     /// Show what a release would do, without doing it
@@ -121,6 +121,9 @@ pub struct Compile {
     /// Where the state machines are
     #[arg(long, value_name = "DIR", default_value = "statemachines")]
     pub out: PathBuf,
+    /// Where the templates of the pipelines' stacks are
+    #[arg(long, value_name = "DIR", default_value = "infra/pipelines")]
+    pub templates: PathBuf,
 }
 
 /// Which ref is meant.

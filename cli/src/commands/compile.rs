@@ -1,20 +1,27 @@
-//! `gatewright compile`.
+//! `gatewright compile`: from definitions to the files that are deployed. For each
+//! pipeline its state machine, the one for rollbacks where it deploys something,
+//! and the template of its stack.
+
+mod difference;
 
 use crate::args::Compile;
 use crate::error::{Code, Failed, file};
 use crate::files::{Project, usual};
 use crate::out::Out;
-use crate::style::{BAD, GOOD, SOFT, paint};
-use gatewright_compiler::{compile, to_json};
+use crate::style::{GOOD, SOFT, paint};
+use difference::{Difference, difference};
+use gatewright_compiler::{compile, stack, to_json};
 use gatewright_domain::Digest;
 use gatewright_domain::pipeline::Definition;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// How many lines of each side a difference shows.
-const SHOWN: usize = 6;
+/// What machines' files end with.
+const MACHINE: &str = ".asl.json";
+/// What templates' files end with.
+const TEMPLATE: &str = ".template.json";
 
-/// How a compiled machine compares with the file that is there.
+/// How a compiled file compares with the one that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Is {
@@ -23,26 +30,29 @@ enum Is {
     New,
 }
 
+/// What a file is to its pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Machine,
+    Rollback,
+    Template,
+}
+
 #[derive(Debug, Serialize)]
-struct Machine {
+struct Made {
     pipeline: String,
     version: Digest,
+    kind: Kind,
     file: PathBuf,
     is: Is,
-    states: usize,
     first_difference: Option<Difference>,
+    #[serde(skip)]
+    about: String,
     #[serde(skip)]
     source: PathBuf,
     #[serde(skip)]
     text: String,
-}
-
-/// Where two texts part, and what each says there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Difference {
-    line: usize,
-    there: Vec<String>,
-    compiled: Vec<String>,
 }
 
 /// Compiles, and writes or compares.
@@ -56,24 +66,29 @@ pub fn run(args: &Compile, out: &Out) -> Result<Code, Failed> {
         args.files.clone()
     };
     let project = Project::read(&files, out.colour)?;
-    let mut machines = Vec::new();
+    let mut made = Vec::new();
     for (path, definition) in &project.definitions {
-        machines.push(machine(path, definition, &args.out)?);
+        made.extend(all_of(path, definition, args)?);
     }
-    let current = machines.iter().all(|machine| machine.is == Is::Unchanged);
+    // Only who has seen every definition can tell that one is gone.
+    let gone = if args.files.is_empty() {
+        gone(&made, args)?
+    } else {
+        Vec::new()
+    };
+    let current = gone.is_empty() && made.iter().all(|made| made.is == Is::Unchanged);
     if !args.check {
-        write(&machines, &args.out)?;
+        write(&made)?;
     }
     if out.json {
-        out.json(&serde_json::json!({ "current": current, "machines": machines }));
+        out.json(&serde_json::json!({ "current": current, "files": made, "gone": gone }));
     } else if args.check {
-        machines
-            .iter()
-            .for_each(|machine| tell_difference(machine, out));
+        made.iter().for_each(|made| tell_difference(made, out));
     } else {
-        machines
-            .iter()
-            .for_each(|machine| tell_written(machine, out));
+        made.iter().for_each(|made| tell_written(made, out));
+    }
+    if !out.json {
+        gone.iter().for_each(|path| tell_gone(path, out));
     }
     Ok(if args.check && !current {
         Code::Refused
@@ -82,70 +97,107 @@ pub fn run(args: &Compile, out: &Out) -> Result<Code, Failed> {
     })
 }
 
-fn machine(source: &Path, definition: &Definition, folder: &Path) -> Result<Machine, Failed> {
+/// Every file of a pipeline.
+fn all_of(source: &Path, definition: &Definition, args: &Compile) -> Result<Vec<Made>, Failed> {
     let refused = |why: String| Failed::refused(format!("{}: {why}", source.display()));
-    let compiled = compile(definition).map_err(|error| refused(error.to_string()))?;
+    let id = &definition.id;
+    let machine = |of: &Definition| {
+        let machine = compile(of).map_err(|error| refused(error.to_string()))?;
+        let about = format!("{} states", machine.states.len());
+        Ok::<_, Failed>((about, to_json(&machine)))
+    };
+    let mut texts = vec![(
+        Kind::Machine,
+        args.out.join(format!("{id}{MACHINE}")),
+        machine(definition)?,
+    )];
+    if let Some(rollback) = definition.rollback() {
+        let path = args.out.join(format!("{id}.rollback{MACHINE}"));
+        texts.push((Kind::Rollback, path, machine(&rollback)?));
+    }
+    let template = stack::template(definition);
+    let resources = template["Resources"].as_object();
+    let about = format!("{} resources", resources.map_or(0, |all| all.len()));
+    let path = args.templates.join(format!("{id}{TEMPLATE}"));
+    texts.push((Kind::Template, path, (about, stack::to_json(&template))));
+
     let version = definition
         .version()
         .map_err(|error| refused(error.to_string()))?;
-    let text = to_json(&compiled);
-    let path = folder.join(format!("{}.asl.json", definition.id));
-    let there = match std::fs::read_to_string(&path) {
-        Ok(there) => Some(there),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(file(&path, &error)),
-    };
-    let first_difference = there.as_deref().and_then(|there| difference(there, &text));
-    let is = match &there {
-        None => Is::New,
-        Some(there) if there == &text => Is::Unchanged,
-        Some(_) => Is::Changed,
-    };
-    Ok(Machine {
-        pipeline: definition.id.to_string(),
-        version,
-        file: path,
-        is,
-        states: compiled.states.len(),
-        first_difference,
-        source: source.to_owned(),
-        text,
-    })
+    texts
+        .into_iter()
+        .map(|(kind, path, (about, text))| {
+            let (is, first_difference) = compared(&path, &text)?;
+            Ok(Made {
+                pipeline: id.to_string(),
+                version: version.clone(),
+                kind,
+                file: path,
+                is,
+                first_difference,
+                about,
+                source: source.to_owned(),
+                text,
+            })
+        })
+        .collect()
 }
 
-fn write(machines: &[Machine], folder: &Path) -> Result<(), Failed> {
-    std::fs::create_dir_all(folder).map_err(|error| file(folder, &error))?;
-    for machine in machines
-        .iter()
-        .filter(|machine| machine.is != Is::Unchanged)
-    {
-        std::fs::write(&machine.file, &machine.text)
-            .map_err(|error| file(&machine.file, &error))?;
+fn compared(path: &Path, text: &str) -> Result<(Is, Option<Difference>), Failed> {
+    match std::fs::read_to_string(path) {
+        Ok(there) if there == text => Ok((Is::Unchanged, None)),
+        Ok(there) => Ok((Is::Changed, difference(&there, text))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((Is::New, None)),
+        Err(error) => Err(file(path, &error)),
+    }
+}
+
+/// The compiled files that no definition compiles to any more.
+fn gone(made: &[Made], args: &Compile) -> Result<Vec<PathBuf>, Failed> {
+    let mut gone = Vec::new();
+    for (folder, ending) in [(&args.out, MACHINE), (&args.templates, TEMPLATE)] {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(file(folder, &error)),
+        };
+        for entry in entries {
+            let name = entry.map_err(|error| file(folder, &error))?.file_name();
+            let path = folder.join(&name);
+            let ours = name.to_string_lossy().ends_with(ending);
+            if ours && !made.iter().any(|made| made.file == path) {
+                gone.push(path);
+            }
+        }
+    }
+    gone.sort();
+    Ok(gone)
+}
+
+fn write(made: &[Made]) -> Result<(), Failed> {
+    for made in made.iter().filter(|made| made.is != Is::Unchanged) {
+        if let Some(folder) = made.file.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| file(folder, &error))?;
+        }
+        std::fs::write(&made.file, &made.text).map_err(|error| file(&made.file, &error))?;
     }
     Ok(())
 }
 
-fn tell_written(machine: &Machine, out: &Out) {
-    let did = match machine.is {
+fn tell_written(made: &Made, out: &Out) {
+    let did = match made.is {
         Is::Unchanged => paint(SOFT, "unchanged"),
         Is::Changed => paint(GOOD, "changed  "),
         Is::New => paint(GOOD, "new      "),
     };
-    let about = format!(
-        "{} states, version {}",
-        machine.states,
-        machine.version.short()
-    );
-    out.line(format!(
-        "{did}  {}  {}",
-        machine.file.display(),
-        paint(SOFT, about)
-    ));
+    let about = format!("{}, version {}", made.about, made.version.short());
+    let path = made.file.display();
+    out.line(format!("{did}  {path}  {}", paint(SOFT, about)));
 }
 
-fn tell_difference(machine: &Machine, out: &Out) {
-    let (path, source) = (machine.file.display(), machine.source.display());
-    match (machine.is, &machine.first_difference) {
+fn tell_difference(made: &Made, out: &Out) {
+    let (path, source) = (made.file.display(), made.source.display());
+    match (made.is, &made.first_difference) {
         (Is::Unchanged, _) => return,
         (Is::New, _) => out.line(format!("{path} is missing; {source} compiles to it")),
         (Is::Changed, found) => {
@@ -158,81 +210,9 @@ fn tell_difference(machine: &Machine, out: &Out) {
     out.line("run `gatewright compile` and commit the file with the definition");
 }
 
-/// The first place where two texts part, up to where they meet again at the end.
-/// `None` when only the ends of lines differ, or nothing.
-fn difference(there: &str, compiled: &str) -> Option<Difference> {
-    let (there, compiled): (Vec<&str>, Vec<&str>) =
-        (there.lines().collect(), compiled.lines().collect());
-    let same = |(one, two): &(&&str, &&str)| one == two;
-    let before = there.iter().zip(&compiled).take_while(same).count();
-    let (there, compiled) = (&there[before..], &compiled[before..]);
-    let after = there
-        .iter()
-        .rev()
-        .zip(compiled.iter().rev())
-        .take_while(same)
-        .count();
-    let part = |lines: &[&str]| -> Vec<String> {
-        let lines = &lines[..lines.len() - after];
-        lines.iter().map(|line| (*line).to_owned()).collect()
-    };
-    let found = Difference {
-        line: before + 1,
-        there: part(there),
-        compiled: part(compiled),
-    };
-    (!found.there.is_empty() || !found.compiled.is_empty()).then_some(found)
-}
-
-impl Difference {
-    fn drawn(&self) -> Vec<String> {
-        let side = |style, sign: &str, lines: &[String]| -> Vec<String> {
-            let shown = lines.iter().take(SHOWN);
-            let mut drawn: Vec<String> = shown
-                .map(|line| paint(style, format!("  {sign} {line}")))
-                .collect();
-            if lines.len() > SHOWN {
-                drawn.push(paint(
-                    SOFT,
-                    format!("  {sign} … {} more", lines.len() - SHOWN),
-                ));
-            }
-            drawn
-        };
-        let mut drawn = vec![format!("  line {}:", self.line)];
-        drawn.extend(side(BAD, "-", &self.there));
-        drawn.extend(side(GOOD, "+", &self.compiled));
-        drawn
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(there: &str, compiled: &str, expected: Option<(usize, &[&str], &[&str])>) {
-        let expected = expected.map(|(line, there, compiled)| Difference {
-            line,
-            there: there.iter().map(|s| (*s).to_owned()).collect(),
-            compiled: compiled.iter().map(|s| (*s).to_owned()).collect(),
-        });
-        assert_eq!(difference(there, compiled), expected);
-    }
-
-    #[test]
-    fn a_difference_begins_where_the_texts_part_and_ends_where_they_meet() {
-        check("a\nb\nc\n", "a\nx\nc\n", Some((2, &["b"], &["x"])));
-        check("a\nc\n", "a\nb\nc\n", Some((2, &[], &["b"])));
-        check("a\na\n", "a\n", Some((2, &["a"], &[])));
-        check("", "a\n", Some((1, &[], &["a"])));
-        check("a\n", "a\n", None);
-        check("a", "a\n", None);
-    }
-
-    #[test]
-    fn a_long_difference_is_cut() {
-        let lines: Vec<String> = (0..20).map(|n| n.to_string()).collect();
-        let found = difference("x\n", &lines.join("\n")).unwrap();
-        assert_eq!(found.drawn().len(), 1 + 1 + SHOWN + 1);
-    }
+fn tell_gone(path: &Path, out: &Out) {
+    out.line(format!(
+        "{} is what no definition compiles to: its definition is gone. Delete its stack on AWS, then the file",
+        path.display()
+    ));
 }

@@ -86,6 +86,7 @@ pub async fn run(args: &Demo, out: &Out) -> Result<Code, Failed> {
 
 fn options(root: &Path, data: &Path, scenario: Scenario) -> Options {
     let mut options = Options::of(root, data);
+    options.pipelines = vec![PIPELINE.to_owned()];
     match scenario {
         Scenario::Good | Scenario::Rejected => {}
         Scenario::LowCoverage => {

@@ -21,6 +21,7 @@ pub async fn run(args: &Up, out: &Out) -> Result<Code, Failed> {
     refuse_second(&data).await?;
     let mut options = Options::of(&root, &data);
     options.port = args.port;
+    options.pipelines.clone_from(&args.pipelines);
     for (repository, folder) in &args.source {
         options
             .sources
@@ -41,7 +42,8 @@ pub async fn run(args: &Up, out: &Out) -> Result<Code, Failed> {
     if out.json {
         out.json(&json!({
             "connection": file, "inbox": connection.inbox, "pages": connection.public_url,
-            "table": connection.table, "machines": connection.machines, "endpoint": connection.endpoint,
+            "table": connection.table, "machines": connection.machines, "rollbacks": connection.rollbacks,
+            "endpoint": connection.endpoint,
         }));
     } else {
         told(connection, &file, &args.data)
@@ -81,6 +83,11 @@ pub async fn refuse_second(data: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
+fn pipelines(connection: &Connection) -> String {
+    let ids: Vec<&str> = connection.machines.keys().map(String::as_str).collect();
+    ids.join(", ")
+}
+
 fn told(connection: &Connection, file: &Path, data: &Path) -> Vec<String> {
     // The commands find the usual place by themselves.
     let named = if data == Path::new(".stack") {
@@ -100,6 +107,7 @@ fn told(connection: &Connection, file: &Path, data: &Path) -> Vec<String> {
             "{} It is a laptop stack: every AWS service here is an emulator or a stand-in.",
             paint(GOOD, "The stack is up.")
         ),
+        row("pipelines", &pipelines(connection)),
         row("inbox", connection.inbox.as_deref().unwrap_or_default()),
         row("pages", &connection.public_url),
         row("AWS", connection.endpoint.as_deref().unwrap_or_default()),

@@ -37,6 +37,10 @@ pub struct Connection {
     pub table: String,
     /// The state machines' ARNs, by pipeline id.
     pub machines: BTreeMap<String, String>,
+    /// The ARNs of the state machines that bring an environment back, by pipeline
+    /// id; a pipeline that deploys nothing has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rollbacks: BTreeMap<String, String>,
     /// Where the pages are.
     pub public_url: String,
     /// The laptop's inbox page.

@@ -1,10 +1,11 @@
-//! The laptop stack as a whole: the emulator, the stand-ins, the very template
-//! that deploys to AWS, and the definitions applied to it.
+//! The laptop stack as a whole: the emulator, the stand-ins, the very templates
+//! that deploy to AWS, and the definitions applied to it.
 
 mod connection;
 mod deploy;
 mod emulator;
 mod people;
+mod project;
 mod settings;
 mod up;
 

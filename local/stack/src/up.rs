@@ -2,14 +2,14 @@
 
 use crate::connection::Connection;
 use crate::deploy::deploy;
-use crate::emulator::{Emulator, random};
-use crate::{StackError, people, settings};
+use crate::emulator::Emulator;
+use crate::{StackError, people, project, settings};
 use gatewright_aws::Store;
 use gatewright_aws::table::dynamo::DynamoTable;
-use gatewright_compiler::source;
+use gatewright_domain::PipelineId;
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::{Artifact, Definition};
-use gatewright_local::{SlackChannel, SlackConfig, SlackUser, StandIns, StandInsConfig};
+use gatewright_local::{SlackConfig, StandIns, StandInsConfig};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,8 @@ pub struct Options {
     pub findings: Option<PathBuf>,
     /// The stand-ins' port; 0: a free one.
     pub port: u16,
+    /// The pipelines that the stack has; all of `pipelines/` when none is named.
+    pub pipelines: Vec<String>,
 }
 
 impl Options {
@@ -70,6 +72,7 @@ impl Options {
             overlays: Vec::new(),
             findings: None,
             port: 0,
+            pipelines: Vec::new(),
         }
     }
 }
@@ -96,10 +99,11 @@ impl Stack {
     /// What did not come up, and why. Nothing is left running then.
     pub async fn up(options: &Options, tell: &(dyn Fn(&str) + Sync)) -> Result<Self, StackError> {
         gatewright_aws::clients::install_crypto();
-        let definitions = definitions(&options.root)?;
+        let definitions = project::definitions(&options.root, &options.pipelines)?;
+        let directory = project::directory(&options.root)?;
         tell("starting the AWS emulator");
         let emulator = Emulator::start(&options.root, &options.python, &options.data).await?;
-        let slack = slack(&options.root)?;
+        let slack = project::slack(directory.clone(), &definitions);
         let secret =
             json!({ "bot_token": slack.bot_token, "signing_secret": slack.signing_secret });
         tell("starting the stand-ins for CodeBuild, ECR scans, Slack and the clusters");
@@ -114,7 +118,7 @@ impl Stack {
             options,
             &emulator,
             &stand_ins,
-            &definitions,
+            (&definitions, directory),
             &secret.to_string(),
             tell,
         )
@@ -137,7 +141,7 @@ impl Stack {
         options: &Options,
         emulator: &Emulator,
         stand_ins: &StandIns,
-        definitions: &[Definition],
+        (definitions, directory): (&[Definition], Directory),
         slack_secret: &str,
         tell: &(dyn Fn(&str) + Sync),
     ) -> Result<Connection, StackError> {
@@ -148,26 +152,23 @@ impl Stack {
             ("EcrEndpoint", format!("{base}/ecr")),
             ("SlackApiUrl", format!("{base}/slack/api")),
         ];
-        let outputs = deploy(options, emulator, &parameters).await?;
-        let output = |name: &str| {
-            outputs
-                .get(name)
-                .cloned()
-                .ok_or_else(|| StackError::Service(format!("the template has no output {name}")))
-        };
+        let core = deploy(options, emulator, &parameters, &[]).await?;
         // The API's address is known only now; the functions' links need it.
         let public_url = format!(
             "{}/_aws/execute-api/{}/$default",
             emulator.url(),
-            output("ApiId")?
+            core.output("ApiId")?
         );
         parameters.push(("PublicUrl", public_url.clone()));
-        deploy(options, emulator, &parameters).await?;
-        let secret = json!({ "SecretId": output("SlackSecretArn")?, "SecretString": slack_secret });
+        let pipelines: Vec<&PipelineId> = definitions.iter().map(|d| &d.id).collect();
+        tell(&format!("deploying the stacks of {}", listed(&pipelines)));
+        let deployed = deploy(options, emulator, &parameters, &pipelines).await?;
+        let secret =
+            json!({ "SecretId": core.output("SlackSecretArn")?, "SecretString": slack_secret });
         emulator
             .call("secretsmanager", "secretsmanager.PutSecretValue", &secret)
             .await?;
-        subscribe(emulator, &output("TopicArn")?, &format!("{base}/sns")).await?;
+        subscribe(emulator, &core.output("TopicArn")?, &format!("{base}/sns")).await?;
         settings::furnish(emulator, stand_ins, &options.data).await?;
         if let Ok(url) = format!("{public_url}/slack/interactions").parse() {
             stand_ins.set_interactivity_url(url);
@@ -176,14 +177,15 @@ impl Stack {
             region: REGION.to_owned(),
             endpoint: Some(emulator.url().to_owned()),
             credentials: Some(emulator.credentials().clone()),
-            table: output("TableName")?,
-            machines: BTreeMap::from([("pl-gps-001".to_owned(), output("StateMachineArn")?)]),
+            table: core.output("TableName")?,
+            machines: deployed.of_pipelines("StateMachineArn"),
+            rollbacks: deployed.of_pipelines("RollbackStateMachineArn"),
             public_url,
             inbox: Some(format!("{base}/inbox")),
-            people: people::users(emulator, &directory(&options.root)?).await?,
+            people: people::users(emulator, &directory).await?,
         };
-        tell("applying pipelines/ and the approvers");
-        let directory = people::with_users(directory(&options.root)?, ACCOUNT);
+        tell("applying the definitions and the approvers");
+        let directory = people::with_users(directory, ACCOUNT);
         apply(&directory, &connection, definitions).await?;
         repositories(&base, definitions).await?;
         write_connection(&options.data, &connection)?;
@@ -212,67 +214,13 @@ impl Stack {
     }
 }
 
-fn definitions(root: &Path) -> Result<Vec<Definition>, StackError> {
-    let directory = directory(root)?;
-    let folder = root.join("pipelines");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .map_err(StackError::file(&folder))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension().is_some_and(|e| e == "yaml") && !path.ends_with("approvers.yaml")
-        })
-        .collect();
-    files.sort();
-    files
-        .iter()
-        .map(|path| {
-            let text = std::fs::read_to_string(path).map_err(StackError::file(path))?;
-            let name = path.display().to_string();
-            let read = source::read(&name, &text, Some(&directory));
-            read.map(|read| read.definition)
-                .map_err(|e| StackError::Definition(e.to_string()))
-        })
-        .collect()
-}
-
-fn directory(root: &Path) -> Result<Directory, StackError> {
-    let path = root.join("pipelines/approvers.yaml");
-    let text = std::fs::read_to_string(&path).map_err(StackError::file(&path))?;
-    source::read_directory(&path.display().to_string(), &text)
-        .map_err(|e| StackError::Definition(e.to_string()))
-}
-
-fn slack(root: &Path) -> Result<SlackConfig, StackError> {
-    let people = directory(root)?.people;
-    let users = people
-        .into_iter()
-        .filter_map(|p| {
-            Some(SlackUser {
-                id: p.slack?,
-                name: p.name,
-            })
-        })
-        .collect();
-    let mut channels: Vec<String> = definitions(root)?
-        .into_iter()
-        .filter_map(|d| d.notify.slack)
-        .collect();
-    channels.sort();
-    channels.dedup();
-    Ok(SlackConfig {
-        signing_secret: random(32),
-        bot_token: format!("xoxb-laptop-{}", random(24)),
-        interactivity_url: None,
-        users,
-        channels: channels
-            .into_iter()
-            .enumerate()
-            .map(|(n, name)| SlackChannel {
-                id: format!("C0LAPTOP{n}"),
-                name: name.trim_start_matches('#').to_owned(),
-            })
-            .collect(),
-    })
+/// A few names, or how many there are.
+fn listed(pipelines: &[&PipelineId]) -> String {
+    match pipelines {
+        [] => "no pipeline".to_owned(),
+        [one] => one.to_string(),
+        many => format!("{} pipelines", many.len()),
+    }
 }
 
 fn stand_ins_config(
@@ -335,7 +283,7 @@ async fn apply(
     Ok(())
 }
 
-/// The repositories that the template has CloudFormation make; images are the
+/// The repositories that the templates have CloudFormation make; images are the
 /// stand-in's, so it must have them too.
 async fn repositories(base: &str, definitions: &[Definition]) -> Result<(), StackError> {
     let artifacts = definitions.iter().flat_map(|d| d.artifacts.values());

@@ -16,6 +16,7 @@ pub mod buildspec;
 pub mod compile;
 pub mod diagnostic;
 pub mod source;
+pub mod stack;
 pub mod walk;
 
 pub use buildspec::buildspec;
