@@ -60,7 +60,8 @@ Example:
 JSON:
   {\"pipeline\", \"route\"?, \"nodes\": [{\"id\", \"label\", \"kind\": \"start\"|\"build\"|\"deploy\"|\"approval\"|\"pause\"|
     \"undo\"|\"end\", \"environment\"?, \"group\"?, \"notes\": [text], \"rank\", \"only\": [trigger]}],
-    \"edges\": [{\"from\", \"to\", \"kind\": \"next\"|\"failure\"}]}; with --output {\"file\"}";
+    \"groups\": [{\"id\", \"name\", \"matrix\", \"rank\"}],
+    \"edges\": [{\"from\": id, \"to\": id, \"kind\": \"next\"|\"failure\"}]}; with --output {\"file\"}";
 
 pub const DIFF: &str = "\
 What weakens a protected environment is marked with `!`: fewer people who agree, gates that are
