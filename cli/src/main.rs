@@ -8,6 +8,7 @@
 mod args;
 mod commands;
 mod connect;
+mod differ;
 mod error;
 mod files;
 mod local;

@@ -205,6 +205,11 @@ fn input(
     })
 }
 
+/// What Git answers here; nothing when it fails or says nothing.
+pub fn git_says(arguments: &[&str]) -> Option<String> {
+    git::ask(arguments)
+}
+
 /// A name that nobody has had, in the look of a UUID.
 pub fn unique() -> String {
     let random = rand::rng().random::<u128>();
