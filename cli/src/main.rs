@@ -8,16 +8,21 @@
 mod args;
 mod commands;
 mod connect;
+mod differ;
 mod error;
 mod files;
 mod local;
 mod lookup;
+mod meant;
 mod out;
 mod progress;
 mod sign;
 mod story;
 mod style;
+mod table;
+mod trigger;
 mod watch;
+mod words;
 
 use args::{Cli, Command, Local};
 use clap::{CommandFactory, FromArgMatches};
@@ -61,6 +66,11 @@ async fn answer(cli: &Cli, out: &Out) -> Result<Code, Failed> {
         Command::Validate(args) => commands::validate::run(args, out),
         Command::Compile(args) => commands::compile::run(args, out),
         Command::Plan(args) => commands::plan::run(args, out),
+        Command::Graph(_)
+        | Command::Diff(_)
+        | Command::Init(_)
+        | Command::Import(_)
+        | Command::Versions(_) => Ok(Code::Done),
         Command::Start(args) => commands::start::run(args, at, out).await,
         Command::Status(args) => commands::status::run(args, at, out).await,
         Command::Approve(args) => commands::decide::approve(args, at, out).await,

@@ -1,6 +1,8 @@
 //! What stands below the options in `--help`: examples, and the shapes of JSON.
 //! `T?` may be null. Times are RFC 3339, digests `sha256:<hex>`.
 
+pub use super::help_definitions::*;
+
 /// Below `gatewright --help`.
 pub const EXIT_CODES: &str = "\
 Exit codes:
@@ -14,56 +16,6 @@ Exit codes:
 
 With --json, an error is {\"error\", \"help\"?, \"exit_code\"} on standard output.
 `gatewright <command> --help` has an example and the shape of its JSON.";
-
-pub const VALIDATE: &str = "\
-approvers.yaml beside a file says which groups there are; it is checked with it.
-Prints nothing and exits with 0 when everything is right.
-
-Example:
-  gatewright validate
-  gatewright validate pipelines/pl-gps-001.yaml
-
-JSON:
-  {\"valid\", \"files\": [{\"file\", \"kind\": \"pipeline\"|\"approvers\", \"valid\", \"pipeline\"?, \"version\"?,
-    \"diagnostics\": [{\"level\": \"error\"|\"warning\", \"line\", \"column\", \"width\", \"message\", \"help\"?}]}]}";
-
-pub const COMPILE: &str = "\
-Writes for each pipeline its state machine, the one for rollbacks where it deploys something, and
-the CloudFormation template of its stack. Files whose definition is gone are named, not deleted.
-
-Example:
-  gatewright compile
-  gatewright compile --check      # exits with 1 when a committed file differs or is left over
-
-JSON:
-  {\"current\", \"files\": [{\"pipeline\", \"version\", \"kind\": \"machine\"|\"rollback\"|\"template\", \"file\",
-    \"is\": \"unchanged\"|\"changed\"|\"new\", \"first_difference\": {\"line\", \"there\", \"compiled\"}?}],
-    \"gone\": [file]}
-  `current`: nothing differed from what was there, and nothing was left over";
-
-pub const PLAN: &str = "\
-Works offline, from pipelines/. Exits with 0 when the release would be admitted, 1 when not.
-
-Example:
-  gatewright plan
-  gatewright plan pl-gps-001 --tag v1.4.0
-  gatewright plan pl-gps-001 --manual --requester lena@example.com --author sam@example.com
-
-JSON:
-  {\"pipeline\", \"name\", \"version\", \"ref\", \"admitted\", \"cause\"?, \"refused\": {\"error\", \"why\"}?,
-    \"stages\": [{\"name\", \"kind\": \"build\"|\"deploy\"|\"approval\", \"environment\"?, \"protected\", \"artifact\"?,
-      \"produces\"?, \"steps\": [name], \"gates\": [text], \"seconds\", \"retries\",
-      \"asked\": [{\"group\", \"title\", \"count\", \"people\": [name], \"excluded\": [name]}], \"reachable\"?}],
-    \"path\": [state], \"transitions\", \"usd\", \"longest_seconds\"}";
-
-pub const START: &str = "\
-Example:
-  gatewright start pl-gps-001 --git --watch
-  gatewright start pl-gps-001 --commit 3f2a91bc5d6e7f8091a2b3c4d5e6f708192a3b4c --branch main
-  gatewright start pl-gps-001 --git --manual --requester lena@example.com
-
-JSON:
-  {\"release\", \"execution\", \"input\"}; with --watch then the lines of `status --watch`";
 
 pub const STATUS: &str = "\
 Exits with 0 (succeeded), 1 (failed-clean), 5 (failed-dirty) or 6 (still running) for one release.
@@ -138,18 +90,6 @@ Example:
 
 JSON:
   {\"release\", \"stage\", \"attempt\", \"build\"?, \"url\"?, \"text\"?}";
-
-pub const APPLY: &str = "\
-Reads pipelines/*.yaml and pipelines/approvers.yaml. Running releases keep the definition they
-started with; approvers count at once, for waiting releases too.
-
-Example:
-  gatewright apply
-  gatewright apply --yes
-
-JSON:
-  {\"applied\", \"pipelines\": [{\"pipeline\", \"is\": \"new\"|\"changed\"|\"unchanged\", \"version\", \"live_before\"?,
-    \"changes\": [text]}], \"approvers\": {\"is\": \"new\"|\"changed\"|\"unchanged\"|\"absent\", \"changes\": [text]}}";
 
 pub const UP: &str = "\
 Needs what `make setup` installs and builds. Ctrl-C stops everything; a second one at once.

@@ -1,18 +1,25 @@
 //! What can be asked. Every command's `--help` ends with an example and, where it
 //! has one, the shape of its JSON.
 
+mod definitions;
 mod help;
+mod help_definitions;
 mod local;
+mod trigger;
 mod values;
 
+pub use definitions::{
+    Apply, Compile, Diff, Format, Graph, Import, Init, Kind, Plan, Start, Validate, Versions,
+    WorkflowFile,
+};
 pub use local::{Demo, Local, Scenario, Up};
+pub use trigger::Asked;
 pub use values::parse_duration;
 
 use crate::out::Colour;
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
-use values::parse_commit;
 
 /// Releases software on AWS: definitions, releases, approvals, the record.
 #[derive(Debug, Parser)]
@@ -71,6 +78,18 @@ pub enum Command {
     /// Show what a release would do, without doing it
     #[command(after_long_help = help::PLAN)]
     Plan(Plan),
+    /// Draw a pipeline: stages side by side, approvals, environments, ways back
+    #[command(after_long_help = help::GRAPH)]
+    Graph(Graph),
+    /// Say what differs between two definitions, and what weakens a protected environment
+    #[command(after_long_help = help::DIFF)]
+    Diff(Diff),
+    /// Write a first definition
+    #[command(after_long_help = help::INIT)]
+    Init(Init),
+    /// Turn what another tool runs into a draft of a definition
+    #[command(subcommand)]
+    Import(Import),
     /// Start a release
     #[command(after_long_help = help::START)]
     Start(Start),
@@ -98,115 +117,12 @@ pub enum Command {
     /// Record definitions and approvers, so that they take effect
     #[command(after_long_help = help::APPLY)]
     Apply(Apply),
+    /// List what was applied of a pipeline: when, by whom, why
+    #[command(after_long_help = help::VERSIONS)]
+    Versions(Versions),
     /// The laptop stack
     #[command(subcommand)]
     Local(Local),
-}
-
-/// `validate`.
-#[derive(Debug, Args)]
-pub struct Validate {
-    /// The files [default: pipelines/*.yaml]
-    pub files: Vec<PathBuf>,
-}
-
-/// `compile`.
-#[derive(Debug, Args)]
-pub struct Compile {
-    /// The files [default: pipelines/*.yaml]
-    pub files: Vec<PathBuf>,
-    /// Write nothing; say what differs from what is there
-    #[arg(long)]
-    pub check: bool,
-    /// Where the state machines are
-    #[arg(long, value_name = "DIR", default_value = "statemachines")]
-    pub out: PathBuf,
-    /// Where the templates of the pipelines' stacks are
-    #[arg(long, value_name = "DIR", default_value = "infra/pipelines")]
-    pub templates: PathBuf,
-}
-
-/// Which ref is meant.
-#[derive(Debug, Args)]
-#[group(skip)]
-pub struct Reference {
-    /// The branch
-    #[arg(long, value_name = "BRANCH")]
-    pub branch: Option<String>,
-    /// The tag
-    #[arg(long, value_name = "TAG")]
-    pub tag: Option<String>,
-    /// The full ref: refs/heads/BRANCH or refs/tags/TAG
-    #[arg(long = "ref", value_name = "REF")]
-    pub reference: Option<String>,
-}
-
-impl Reference {
-    /// The full ref, if one is named.
-    pub fn full(&self) -> Option<String> {
-        let branch = self.branch.iter().map(|name| format!("refs/heads/{name}"));
-        let tag = self.tag.iter().map(|name| format!("refs/tags/{name}"));
-        branch.chain(tag).chain(self.reference.clone()).next()
-    }
-}
-
-/// `plan`.
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("which").args(["branch", "tag", "reference"])))]
-pub struct Plan {
-    /// A pipeline's id, or its file [default: the only one in pipelines/]
-    #[arg(value_name = "PIPELINE|FILE")]
-    pub pipeline: Option<String>,
-    /// Which ref is released [default: refs/heads/main]
-    #[command(flatten)]
-    pub reference: Reference,
-    /// The commit
-    #[arg(long, value_name = "SHA", value_parser = parse_commit)]
-    pub commit: Option<String>,
-    /// As somebody's request, not as a push or a tag
-    #[arg(long)]
-    pub manual: bool,
-    /// Who asks for it; never counts towards a quorum [default with --manual: $USER]
-    #[arg(long, value_name = "WHO")]
-    pub requester: Option<String>,
-    /// Who wrote the commit; never counts towards a quorum
-    #[arg(long, value_name = "WHO")]
-    pub author: Option<String>,
-}
-
-/// `start`.
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("which").args(["branch", "tag", "reference"])))]
-pub struct Start {
-    /// The pipeline's id
-    pub pipeline: String,
-    /// The commit, in full
-    #[arg(long, value_name = "SHA", value_parser = parse_commit, required_unless_present = "git")]
-    pub commit: Option<String>,
-    /// Which ref is released
-    #[command(flatten)]
-    pub reference: Reference,
-    /// Take commit, ref, author and message from the Git repository here
-    #[arg(long)]
-    pub git: bool,
-    /// Who wrote the commit; never counts towards a quorum
-    #[arg(long, value_name = "WHO")]
-    pub author: Option<String>,
-    /// Who asks for it; never counts towards a quorum [default with --manual: $USER]
-    #[arg(long, value_name = "WHO")]
-    pub requester: Option<String>,
-    /// As somebody's request, not as a push or a tag
-    #[arg(long)]
-    pub manual: bool,
-    /// The commit's message, for people
-    #[arg(long, value_name = "TEXT")]
-    pub message: Option<String>,
-    /// The release's id; the same id with the same input is the same release [default: a new one]
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// Follow it until it ends
-    #[arg(long)]
-    pub watch: bool,
 }
 
 /// `status`.
@@ -289,14 +205,6 @@ pub struct Logs {
     /// Go on until the build has ended
     #[arg(long, short)]
     pub follow: bool,
-}
-
-/// `apply`.
-#[derive(Debug, Args)]
-pub struct Apply {
-    /// Do not ask
-    #[arg(long)]
-    pub yes: bool,
 }
 
 /// The colours of clap's own messages, which are printed before `--color` is read.

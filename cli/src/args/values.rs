@@ -1,6 +1,6 @@
 //! Values on the command line.
 
-use gatewright_domain::CommitSha;
+use gatewright_domain::{CommitSha, PipelineId};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +31,15 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(super) fn parse_commit(text: &str) -> Result<String, String> {
     let commit: CommitSha = text.parse().map_err(|error| format!("{error}"))?;
     Ok(commit.into())
+}
+
+/// A pipeline's id.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn parse_id(text: &str) -> Result<String, String> {
+    let id: PipelineId = text.parse().map_err(|error| format!("{error}"))?;
+    Ok(id.into())
 }
 
 /// `REPO=DIR`.

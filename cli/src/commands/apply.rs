@@ -1,24 +1,25 @@
 //! `gatewright apply`.
 
+use super::diff::known;
 use crate::args::Apply;
 use crate::connect::{Reach, reach};
+use crate::differ::{self, compare, tell, weakened};
 use crate::error::{Code, Failed};
 use crate::files::{APPROVERS, Project, usual};
 use crate::out::Out;
 use crate::style::{GOOD, HEAD, SOFT, paint};
-use gatewright_aws::Store;
-use gatewright_aws::store::StoreError;
+use crate::trigger::user;
+use gatewright_aws::store::{Live, Seen, StoreError};
 use gatewright_aws::table::Table;
+use gatewright_aws::{Clock, Store, SystemClock};
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::Definition;
+use gatewright_domain::text::did_you_mean;
 use gatewright_domain::{Digest, PipelineId};
-use gatewright_views::text::short_line;
+use gatewright_views::text::listed;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
-
-/// How many changes are named; the files say the rest.
-const SHOWN: usize = 12;
 
 /// How something compares with what is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,7 +43,11 @@ pub struct Change {
     is: Is,
     version: Digest,
     live_before: Option<Digest>,
-    changes: Vec<String>,
+    rollback_version: Option<Digest>,
+    weakens: Vec<String>,
+    changes: Vec<differ::Change>,
+    #[serde(skip)]
+    seen: Option<Seen<Live>>,
 }
 
 /// What applying the approvers would change.
@@ -55,21 +60,27 @@ pub struct People {
 /// Applies what is in `pipelines/`.
 ///
 /// # Errors
-/// When a file is wrong, or the record cannot be read or written.
+/// When a file is wrong, the record cannot be read or written, or a protected
+/// environment would be weakened without a reason.
 pub async fn run(args: &Apply, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
     let files = usual()?;
     let project = Project::read(&files, out.colour)?;
+    let definitions = named(&project, &args.pipelines)?;
     let directory = files.first().and_then(|path| project.directory(path));
     let Reach { connection, store } = reach(at).await?;
     let directory = directory.map(|found| connection.known_here(found.clone()));
     let directory = directory.as_ref();
+    let who = match directory {
+        Some(directory) => directory.clone(),
+        None => known(&store).await?,
+    };
     let mut changes = Vec::new();
-    for (_, definition) in &project.definitions {
-        changes.push(change(&store, definition).await?);
+    for definition in &definitions {
+        changes.push(change(&store, definition, &who).await?);
     }
     let people = people(&store, directory).await?;
-    let nothing = changes.iter().map(|c| c.is).chain([people.is]);
-    let nothing = nothing
+    let all = changes.iter().map(|c| c.is).chain([people.is]);
+    let nothing = all
         .into_iter()
         .all(|is| matches!(is, Is::Unchanged | Is::Absent));
     if !out.json {
@@ -77,7 +88,13 @@ pub async fn run(args: &Apply, at: Option<&Path>, out: &Out) -> Result<Code, Fai
             .iter()
             .for_each(|line| out.line(line));
     }
-    if !nothing {
+    if nothing {
+        // Versions from before rollbacks had a definition of their own.
+        for rollback in definitions.iter().filter_map(|d| d.rollback()) {
+            store.record(&rollback).await?;
+        }
+    } else {
+        demand_reason(&changes, args.reason.as_deref())?;
         if !out.confirm("Apply this?", args.yes)? {
             return Err(Failed::refused("nothing was applied"));
         }
@@ -85,33 +102,95 @@ pub async fn run(args: &Apply, at: Option<&Path>, out: &Out) -> Result<Code, Fai
         if let Some(directory) = directory.filter(|_| people.is != Is::Unchanged) {
             store.apply_directory(directory).await?;
         }
-        for (change, (_, definition)) in changes.iter().zip(&project.definitions) {
-            if change.is != Is::Unchanged {
-                store.apply(definition).await?;
-            }
+        for (change, definition) in changes.iter().zip(&definitions) {
+            write(&store, change, definition, args).await?;
         }
     }
     if out.json {
         out.json(&json!({ "applied": !nothing, "pipelines": changes, "approvers": people }));
     } else {
-        out.line(if nothing {
-            "nothing to apply"
-        } else {
-            "applied"
-        });
+        out.line(if nothing { "nothing to do" } else { "applied" });
     }
     Ok(Code::Done)
+}
+
+/// The definitions that are meant: all, or those that are named.
+fn named<'a>(project: &'a Project, ids: &[String]) -> Result<Vec<&'a Definition>, Failed> {
+    let all: Vec<&Definition> = project.definitions.iter().map(|(_, d)| d).collect();
+    let known: Vec<&str> = all.iter().map(|d| d.id.as_str()).collect();
+    if let Some(wrong) = ids.iter().find(|id| !known.contains(&id.as_str())) {
+        let near = did_you_mean(wrong, known.iter().copied());
+        let what = format!("no definition here has the id {wrong:?}{near}");
+        return Err(Failed::not_found(what).help(format!("there is: {}", known.join(", "))));
+    }
+    let meant = |d: &&Definition| ids.is_empty() || ids.iter().any(|id| id == d.id.as_str());
+    Ok(all.into_iter().filter(meant).collect())
+}
+
+/// Less protection needs a reason, which is recorded with the version.
+fn demand_reason(changes: &[Change], reason: Option<&str>) -> Result<(), Failed> {
+    let weakening = changes.iter().find(|change| !change.weakens.is_empty());
+    match (weakening, reason.map(str::trim)) {
+        (Some(change), None | Some("")) => {
+            let names = listed(&change.weakens);
+            let what = format!(
+                "{} would protect {names} less than what is live",
+                change.pipeline
+            );
+            Err(Failed::refused(what)
+                .help("say why with --reason \"...\"; it is recorded with the version"))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn write<T: Table>(
+    store: &Store<T>,
+    change: &Change,
+    definition: &Definition,
+    args: &Apply,
+) -> Result<(), Failed> {
+    // Before the version that people will roll back from.
+    if let Some(rollback) = definition.rollback() {
+        store.record(&rollback).await?;
+    }
+    if change.is != Is::Unchanged {
+        let said = (by(args), args.reason.clone());
+        let now = SystemClock.now();
+        store
+            .apply_by(definition, change.seen.as_ref(), said, now)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Who applies it: what was said, Git's address, or who is at this machine.
+fn by(args: &Apply) -> String {
+    let git = || super::start::git_says(&["config", "user.email"]);
+    args.by
+        .clone()
+        .or_else(git)
+        .or_else(user)
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// What applying `definition` would change.
 ///
 /// # Errors
 /// When the record cannot be read.
-pub async fn change<T: Table>(store: &Store<T>, definition: &Definition) -> Result<Change, Failed> {
-    let version = definition
-        .version()
-        .map_err(|e| Failed::refused(e.to_string()))?;
-    let live_before = store.live_version(&definition.id).await?;
+pub async fn change<T: Table>(
+    store: &Store<T>,
+    definition: &Definition,
+    directory: &Directory,
+) -> Result<Change, Failed> {
+    let of = |definition: &Definition| {
+        definition
+            .version()
+            .map_err(|e| Failed::refused(e.to_string()))
+    };
+    let version = of(definition)?;
+    let seen = store.live(&definition.id).await?;
+    let live_before = seen.as_ref().map(|live| live.value.version.clone());
     let before = match &live_before {
         Some(live) if live != &version => store.definition(&definition.id, live).await?,
         _ => None,
@@ -121,12 +200,16 @@ pub async fn change<T: Table>(store: &Store<T>, definition: &Definition) -> Resu
         Some(live) if live == &version => Is::Unchanged,
         Some(_) => Is::Changed,
     };
+    let changes = before.map_or_else(Vec::new, |old| compare(&old, definition, directory));
     Ok(Change {
         pipeline: definition.id.clone(),
         is,
         version,
         live_before,
-        changes: before.map_or_else(Vec::new, |before| differences(&before, definition)),
+        rollback_version: definition.rollback().map(|d| of(&d)).transpose()?,
+        weakens: weakened(&changes),
+        changes,
+        seen,
     })
 }
 
@@ -180,53 +263,6 @@ fn memberships(before: &Directory, after: &Directory) -> Vec<String> {
     changes
 }
 
-/// Where two definitions differ: `stages[1].gates[2].at_least: 8000 → 7000`.
-fn differences(before: &Definition, after: &Definition) -> Vec<String> {
-    let value = |definition| serde_json::to_value(definition).unwrap_or_default();
-    let mut found = Vec::new();
-    differ("", &value(before), &value(after), &mut found);
-    let more = found.len().saturating_sub(SHOWN);
-    found.truncate(SHOWN);
-    if more > 0 {
-        found.push(format!("… {more} more"));
-    }
-    found
-}
-
-fn differ(place: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
-    match (before, after) {
-        (Value::Object(old), Value::Object(new)) => {
-            let keys = old
-                .keys()
-                .chain(new.keys().filter(|key| !old.contains_key(*key)));
-            for key in keys {
-                let place = if place.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{place}.{key}")
-                };
-                differ(&place, &before[key], &after[key], found);
-            }
-        }
-        (Value::Array(old), Value::Array(new)) => {
-            for index in 0..old.len().max(new.len()) {
-                let at = |all: &[Value]| all.get(index).cloned().unwrap_or_default();
-                differ(&format!("{place}[{index}]"), &at(old), &at(new), found);
-            }
-        }
-        (old, new) if old != new => found.push(format!("{place}: {} → {}", brief(old), brief(new))),
-        _ => {}
-    }
-}
-
-fn brief(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Object(map) if map.contains_key("name") => brief(&map["name"]),
-        other => short_line(&other.to_string(), 60),
-    }
-}
-
 /// The changes in lines.
 pub fn told(changes: &[Change], people: &People) -> Vec<String> {
     let mut told = Vec::new();
@@ -238,12 +274,10 @@ pub fn told(changes: &[Change], people: &People) -> Vec<String> {
             (None, _) => format!("live: nothing → {}", change.version.short()),
         };
         told.push(format!("{}  {id}  {live}", word(change.is)));
-        told.extend(
-            change
-                .changes
-                .iter()
-                .map(|line| paint(SOFT, format!("           {line}"))),
-        );
+        told.extend(tell::told(&change.changes, 11));
+        if !change.changes.is_empty() {
+            told.push(format!("           {}", tell::summary(&change.changes)));
+        }
     }
     told.push(format!("{}  {}", word(people.is), paint(HEAD, APPROVERS)));
     told.extend(
@@ -272,7 +306,7 @@ mod tests {
     use gatewright_fakes::{MemoryTable, definition, directory};
 
     async fn look(store: &Store<MemoryTable>, definition: &Definition, who: &Directory) -> String {
-        let changes = vec![change(store, definition).await.unwrap()];
+        let changes = vec![change(store, definition, who).await.unwrap()];
         let people = people(store, Some(who)).await.unwrap();
         plain(&told(&changes, &people).join("\n"))
     }
@@ -301,20 +335,65 @@ mod tests {
             "{third}"
         );
         assert!(
-            third.contains("budget: 604800 → 691200") && third.contains("- devan in devops-lead"),
+            third.contains("the budget is 8 d instead of 7 d")
+                && third.contains("- devan in devops-lead"),
             "{third}"
         );
     }
 
-    #[test]
-    fn a_stage_that_was_added_is_named() {
-        let (before, mut after) = (definition(), definition());
-        let mut extra = after.stages[0].clone();
-        extra.name = "Smoke Test".parse().unwrap();
-        after.stages.push(extra);
-        assert_eq!(
-            differences(&before, &after),
-            ["stages[7]: nothing → \"Smoke Test\""]
+    #[tokio::test]
+    async fn less_protection_needs_a_reason() {
+        let store = Store::new(MemoryTable::default());
+        let (mut definition, who) = (definition(), directory());
+        store.apply(&definition).await.unwrap();
+        definition.stages[4].gates.clear();
+        let changes = [change(&store, &definition, &who).await.unwrap()];
+        assert_eq!(changes[0].weakens, ["production"]);
+        for none in [None, Some(""), Some("  ")] {
+            let refused = demand_reason(&changes, none).unwrap_err();
+            assert_eq!(refused.code, Code::Refused);
+            assert!(
+                refused.what.contains("would protect production less"),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(demand_reason(&changes, Some("CAB-1")), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn the_rollbacks_definition_is_recorded_and_not_live() {
+        let store = Store::new(MemoryTable::default());
+        let (definition, who) = (definition(), directory());
+        let before = change(&store, &definition, &who).await.unwrap();
+        let args = Apply {
+            pipelines: Vec::new(),
+            reason: Some("first".to_owned()),
+            by: Some("lena".to_owned()),
+            yes: true,
+        };
+        write(&store, &before, &definition, &args).await.unwrap();
+        let rollback = definition.rollback().unwrap().version().unwrap();
+        assert_eq!(before.rollback_version, Some(rollback.clone()));
+        assert!(
+            store
+                .definition(&definition.id, &rollback)
+                .await
+                .unwrap()
+                .is_some()
         );
+        let live = store.live(&definition.id).await.unwrap().unwrap().value;
+        assert_eq!(live.version, definition.version().unwrap());
+        let applied = live.applied.unwrap();
+        assert_eq!(
+            (applied.by.as_str(), applied.reason.as_deref()),
+            ("lena", Some("first"))
+        );
+
+        // Again: nothing changes, and nothing is noted twice.
+        let after = change(&store, &definition, &who).await.unwrap();
+        assert_eq!(after.is, Is::Unchanged);
+        write(&store, &after, &definition, &args).await.unwrap();
+        let noted = store.applications(&definition.id, 10).await.unwrap();
+        assert_eq!(noted.len(), 1);
     }
 }

@@ -37,18 +37,16 @@ pub fn plain(text: &str) -> String {
 
 /// A push to main, as CodePipeline sends it.
 pub fn push() -> TriggerInput {
+    let commit = "4f2a9c01d7e84b6fa3c5129b8e7d60f1a2b3c4d5".parse().unwrap();
+    let main = "refs/heads/main".to_owned();
     TriggerInput {
-        pipeline: "pl-gps-001".parse().unwrap(),
-        reference: "refs/heads/main".to_owned(),
-        commit: "4f2a9c01d7e84b6fa3c5129b8e7d60f1a2b3c4d5".parse().unwrap(),
-        cause: None,
         author: Some("sam@example.com".to_owned()),
-        requester: None,
         message: Some("Refuse positions from the future".to_owned()),
         codepipeline: Some(CodePipelineOrigin {
             pipeline: "gps".to_owned(),
             execution: "7f0c".to_owned(),
         }),
+        ..TriggerInput::new("pl-gps-001".parse().unwrap(), main, commit)
     }
 }
 
@@ -58,6 +56,7 @@ fn image() -> ArtifactEvidence {
         digest: Digest::of_bytes(b"image"),
         location: "000000000000.dkr.ecr.ap-south-1.amazonaws.com/gps-ingestion-service:4f2a9c01"
             .to_owned(),
+        version: None,
     }
 }
 
@@ -164,6 +163,8 @@ impl Example {
             number: None,
             input: Digest::of(&trigger).unwrap(),
             trigger: Some(trigger.clone()),
+            route: Some("push to main".to_owned()),
+            given: Vec::new(),
             execution: format!(
                 "arn:aws:states:ap-south-1:000000000000:execution:pl-gps-001:{}",
                 self.release
@@ -181,6 +182,7 @@ impl Example {
             version,
             commit: trigger.commit,
             reference: trigger.reference,
+            route: Some("push to main".to_owned()),
             requester: None,
             author: trigger.author,
         };
@@ -224,6 +226,7 @@ impl Example {
                 ("coverage".to_owned(), lines),
             ]),
             artifact: produces.map(|_| image()),
+            exported: BTreeMap::new(),
         };
         let scan = stage.scan_gate().map(|_| ScanEvidence {
             digest: image().digest,
@@ -248,6 +251,7 @@ impl Example {
             attempt: 1,
             environment: stage.environment.clone(),
             deploys: matches!(stage.work, Work::Deploy(_)),
+            effect: stage.deploy().map(|deploy| deploy.effect),
             status,
             started_at,
             ended_at: Some(self.now()),
@@ -273,7 +277,8 @@ impl Example {
             release: self.release.clone(),
             title: "pl-gps-001#1".to_owned(),
             commit: push().commit,
-            artifact: image(),
+            artifacts: vec![image()],
+            restored: None,
             at: self.now(),
             fencing: 1,
         };

@@ -4,7 +4,7 @@ use crate::args::History as Args;
 use crate::connect::reach;
 use crate::error::{Code, Failed};
 use crate::out::Out;
-use comfy_table::{CellAlignment, ContentArrangement, Table as Drawn, presets};
+use crate::table;
 use gatewright_aws::Store;
 use gatewright_aws::store::StoreError;
 use gatewright_aws::table::Table;
@@ -74,7 +74,7 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
     } else if rows.is_empty() {
         out.aside("nothing yet");
     } else {
-        out.line(drawn(head, rows));
+        out.line(table::drawn(head, rows, &[5]));
     }
     Ok(Code::Done)
 }
@@ -192,26 +192,6 @@ fn cells_of_deployment(deployment: &Deployment) -> Vec<String> {
     ]
 }
 
-fn drawn(head: &[&str], rows: Vec<Vec<String>>) -> String {
-    let mut table = Drawn::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(head.iter().map(|name| name.to_uppercase()));
-    table.add_rows(rows);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if matches!(head.get(index), Some(&"duration" | &"lock")) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let lines: Vec<String> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect();
-    lines.join("\n")
-}
-
 /// RFC 4180. A value that a spreadsheet would take for a formula gets an
 /// apostrophe, since names and titles come from files that others may write.
 fn csv(head: &[&str], rows: &[Vec<String>]) -> String {
@@ -251,7 +231,7 @@ mod tests {
     #[tokio::test]
     async fn releases_come_as_an_aligned_table() {
         let rows = rows().await.iter().map(cells).collect();
-        insta::assert_snapshot!(drawn(RELEASES, rows));
+        insta::assert_snapshot!(table::drawn(RELEASES, rows, &[5]));
     }
 
     #[tokio::test]

@@ -4,17 +4,24 @@
 pub mod apply;
 pub mod compile;
 pub mod decide;
+pub mod diff;
 pub mod explain;
+pub mod graph;
 pub mod history;
+pub mod import;
+pub mod init;
 pub mod logs;
 pub mod plan;
 pub mod show;
 pub mod start;
 pub mod status;
 pub mod validate;
+pub mod versions;
 
 #[cfg(test)]
 pub mod example;
+#[cfg(test)]
+pub mod shop;
 
 use crate::connect::{Reach, reach};
 use crate::error::Failed;

@@ -1,26 +1,29 @@
 //! `gatewright plan`: what a release would do, from the files alone.
 
+mod around;
+mod cost;
+mod stage;
 mod tell;
+mod triggers;
 
 use crate::args::Plan as Args;
 use crate::error::{Code, Failed};
-use crate::files::{FOLDER, Project, usual};
+use crate::meant::{Meant, meant};
 use crate::out::Out;
-use gatewright_compiler::{compile, happy_path, transitions};
-use gatewright_domain::approval::standing;
+use crate::trigger;
+use around::{Around, Group, Unenforced, around, groups, unenforced};
+use cost::{Cost, states, usd_of_transitions};
+use gatewright_compiler::compile;
 use gatewright_domain::decide::{Admission, admit};
-use gatewright_domain::people::{Directory, Person};
-use gatewright_domain::pipeline::{Approval, Definition, Quorum, Stage as Defined, Work};
-use gatewright_domain::text::did_you_mean;
+use gatewright_domain::people::Directory;
+use gatewright_domain::pipeline::{Definition, Stage as Defined, Trigger, Work};
 use gatewright_domain::trigger::{Cause, TriggerInput};
-use gatewright_domain::{CommitSha, Digest, ErrorName, PersonId};
-use gatewright_views::asked;
+use gatewright_domain::{CommitSha, Digest, ErrorName};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use stage::{Stage, planned};
 
-/// US dollars for a thousand state transitions of a Standard workflow in
-/// ap-south-1, beyond the free tier (AWS Step Functions pricing, 2026).
-const USD_PER_THOUSAND: f64 = 0.0285;
+/// The commit that is planned when none is named: any is planned the same way.
+const ANY_COMMIT: &str = "0000000000000000000000000000000000000000";
 
 /// What a release would do. Its JSON is described in `args::help`.
 #[derive(Debug, Serialize)]
@@ -32,12 +35,25 @@ pub struct Plan {
     reference: String,
     admitted: bool,
     cause: Option<Cause>,
+    route: Option<String>,
     refused: Option<Refused>,
     stages: Vec<Stage>,
+    groups: Vec<Group>,
+    ways_back: Vec<Stage>,
+    environments: Vec<Around>,
+    unenforced: Vec<Unenforced>,
     path: Vec<String>,
     transitions: usize,
     usd: f64,
+    work_seconds: i64,
+    waiting_seconds: i64,
     longest_seconds: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Cost>,
+    #[serde(skip)]
+    all_stages: usize,
+    #[serde(skip)]
+    budget: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,49 +62,32 @@ struct Refused {
     why: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Stage {
-    name: String,
-    kind: &'static str,
-    environment: Option<String>,
-    protected: bool,
-    artifact: Option<String>,
-    produces: Option<String>,
-    steps: Vec<String>,
-    gates: Vec<String>,
-    seconds: i64,
-    retries: u32,
-    asked: Vec<Asked>,
-    reachable: Option<bool>,
-}
-
-/// One line of a quorum, and who can stand for it.
-#[derive(Debug, Serialize)]
-struct Asked {
-    group: String,
-    title: String,
-    count: u32,
-    people: Vec<String>,
-    excluded: Vec<String>,
-}
-
 /// Plans.
 ///
 /// # Errors
 /// When there is no such definition, or it is wrong.
 pub fn run(args: &Args, out: &Out) -> Result<Code, Failed> {
-    let (file, files) = meant(args.pipeline.as_deref())?;
-    let project = Project::read(&files, out.colour)?;
-    let (path, definition) = choose(&project, args.pipeline.as_deref(), file)?;
-    let directory = project.directory(path).cloned().unwrap_or_default();
-    let input = input(args, definition)?;
-    let plan = plan(definition, &directory, &input)?;
+    let Meant {
+        definition,
+        directory,
+        ..
+    } = meant(args.pipeline.as_deref(), out)?;
+    if !args.asked.is_said() && args.commit.is_none() && definition.triggers.len() > 1 {
+        let table = triggers::table(&definition, &directory)?;
+        if out.json {
+            out.json(&table);
+        } else {
+            table.told().iter().for_each(|line| out.line(line));
+        }
+        return Ok(Code::Done);
+    }
+    let definition = purposeful(args, definition)?;
+    let input = input(args, &definition)?;
+    let plan = plan(&definition, &directory, &input, args.cost)?;
     if out.json {
         out.json(&plan);
     } else {
-        for line in plan.told() {
-            out.line(line);
-        }
+        plan.told().iter().for_each(|line| out.line(line));
     }
     Ok(if plan.admitted {
         Code::Done
@@ -97,65 +96,35 @@ pub fn run(args: &Args, out: &Out) -> Result<Code, Failed> {
     })
 }
 
-/// Whether a file is meant, and which files are read.
-fn meant(named: Option<&str>) -> Result<(bool, Vec<PathBuf>), Failed> {
-    match named.map(Path::new) {
-        Some(path) if path.extension().is_some_and(|e| e == "yaml" || e == "yml") => {
-            Ok((true, vec![path.to_owned()]))
-        }
-        _ => Ok((false, usual()?)),
+/// The definition that the trigger is judged against: a rollback has its own.
+fn purposeful(args: &Args, definition: Definition) -> Result<Definition, Failed> {
+    if args.asked.rollback.is_none() {
+        return Ok(definition);
     }
-}
-
-fn choose<'a>(
-    project: &'a Project,
-    named: Option<&str>,
-    file: bool,
-) -> Result<(&'a Path, &'a Definition), Failed> {
-    let known: Vec<&str> = project
-        .definitions
-        .iter()
-        .map(|(_, d)| d.id.as_str())
-        .collect();
-    let mut meant = project
-        .definitions
-        .iter()
-        .filter(|(_, d)| file || named.is_none_or(|id| d.id.as_str() == id));
-    match (meant.next(), meant.next()) {
-        (Some((path, definition)), None) => Ok((path, definition)),
-        (Some(_), Some(_)) => Err(Failed::usage("there is more than one pipeline here")
-            .help(format!("say which: {}", known.join(", ")))),
-        (None, _) => {
-            let named = named.unwrap_or_default();
-            let near = did_you_mean(named, known.iter().copied());
-            Err(Failed::not_found(format!(
-                "no definition in {FOLDER}/ has the id {named:?}{near}"
-            ))
-            .help(format!("there is: {}", known.join(", "))))
-        }
-    }
+    definition.rollback().ok_or_else(|| {
+        Failed::refused(format!(
+            "{} deploys nowhere, so there is nothing to bring back",
+            definition.id
+        ))
+    })
 }
 
 fn input(args: &Args, definition: &Definition) -> Result<TriggerInput, Failed> {
-    let reference = args.reference.full();
-    // Any commit is planned the same way.
-    let commit = args.commit.clone().unwrap_or_else(|| "0".repeat(40));
-    let commit: CommitSha = commit
+    let main = Some("refs/heads/main".to_owned());
+    let said = trigger::said(&args.asked, Some(definition), main)?;
+    let commit: CommitSha = args
+        .commit
+        .as_deref()
+        .unwrap_or(ANY_COMMIT)
         .parse()
         .map_err(|error| Failed::usage(format!("{error}")))?;
-    let asked = args.requester.clone();
-    let requester = if args.manual {
-        asked.or_else(super::start::user)
-    } else {
-        asked
-    };
-    let reference = reference.unwrap_or_else(|| "refs/heads/main".to_owned());
-    Ok(TriggerInput {
-        cause: args.manual.then_some(Cause::Manual),
-        author: args.author.clone(),
-        requester,
-        ..TriggerInput::new(definition.id.clone(), reference, commit)
-    })
+    // Which of the other pipeline's releases it is makes no difference to a plan.
+    let any = "any".parse().ok();
+    let mut input = trigger::input(&args.asked, said, definition.id.clone(), commit, any)?;
+    if args.asked.rollback.is_some() && input.reason.is_none() {
+        input.reason = Some("planned".to_owned());
+    }
+    Ok(input)
 }
 
 /// Plans a release of `definition` for `input`.
@@ -166,28 +135,25 @@ pub fn plan(
     definition: &Definition,
     directory: &Directory,
     input: &TriggerInput,
+    with_cost: bool,
 ) -> Result<Plan, Failed> {
-    let wrong = |error: String| Failed::refused(error);
-    let machine = compile(definition).map_err(|error| wrong(error.to_string()))?;
-    let version = definition
-        .version()
-        .map_err(|error| wrong(error.to_string()))?;
+    let version = checked(definition)?;
     let (cause, route, refused) = match admit(definition, input) {
         Admission::Admitted { cause, route } => (Some(cause), Some(route), None),
         Admission::Refused { error, why } => (None, None, Some(Refused { error, why })),
     };
-    let route = route.as_deref().and_then(|name| definition.trigger(name));
+    let trigger = route.as_deref().and_then(|name| definition.trigger(name));
     let excluded: Vec<&str> = [&input.requester, &input.author]
         .into_iter()
         .filter_map(|who| who.as_deref())
         .collect();
     let stage = |stage: &Defined| planned(definition, stage, directory, &excluded);
-    let transitions = transitions(&machine);
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a machine has a few hundred states at most"
-    )]
-    let usd = transitions as f64 * USD_PER_THOUSAND / 1000.0;
+    let path = states(definition, trigger);
+    let transitions = path.len() + 1;
+    let took = Took::of(definition, trigger);
+    let budget = trigger
+        .and_then(|route| route.budget)
+        .unwrap_or(definition.budget);
     Ok(Plan {
         pipeline: definition.id.to_string(),
         name: definition.name.clone(),
@@ -196,152 +162,93 @@ pub fn plan(
         admitted: refused.is_none(),
         cause,
         refused,
-        stages: definition.path(route).map(|(_, s)| stage(s)).collect(),
-        path: happy_path(&machine),
+        stages: definition.path(trigger).map(|(_, s)| stage(s)).collect(),
+        groups: groups(definition, trigger),
+        ways_back: ways_back(definition, trigger)
+            .iter()
+            .map(|s| stage(s))
+            .collect(),
+        environments: around(definition, trigger),
+        unenforced: unenforced(definition),
+        path,
         transitions,
-        usd,
-        longest_seconds: gatewright_compiler::compile::longest(definition),
+        usd: usd_of_transitions(transitions),
+        work_seconds: took.work,
+        waiting_seconds: took.waiting,
+        longest_seconds: longest(definition, trigger),
+        cost: with_cost.then(|| Cost::of(definition, trigger)),
+        all_stages: definition.stages.iter().filter(|s| !s.undoes()).count(),
+        budget: budget.get(),
+        route,
     })
 }
 
-fn planned(
-    definition: &Definition,
-    stage: &Defined,
-    directory: &Directory,
-    excluded: &[&str],
-) -> Stage {
-    let environment = stage.environment.as_ref();
-    let about = environment.and_then(|name| definition.environments.get(name));
-    let build = stage.build();
-    let (kind, artifact, asked, reachable) = match &stage.work {
-        Work::Build(_) => ("build", None, Vec::new(), None),
-        Work::Deploy(deploy) => (
-            "deploy",
-            Some(deploy.artifacts.join(", ")),
-            Vec::new(),
-            None,
-        ),
-        Work::Pause(_) => ("pause", None, Vec::new(), None),
-        Work::Approval(approval) => {
-            let asked = approval
-                .quorum
-                .iter()
-                .map(|q| asked_for(q, directory, excluded));
-            let reachable = reachable(approval, directory, excluded);
-            ("approval", None, asked.collect(), Some(reachable))
-        }
-    };
-    Stage {
-        name: stage.name.to_string(),
-        kind,
-        environment: environment.map(ToString::to_string),
-        protected: about.is_some_and(|environment| environment.protected),
-        artifact,
-        produces: build.and_then(|build| build.produces.clone()),
-        steps: build
-            .iter()
-            .flat_map(|b| &b.steps)
-            .map(|step| step.name.clone())
-            .collect(),
-        gates: stage
-            .gates
-            .iter()
-            .map(gatewright_domain::gate::Gate::demand)
-            .collect(),
-        seconds: stage.time_limit().get(),
-        retries: build.map_or(0, |build| build.retries),
-        asked,
-        reachable,
+/// The version of a definition that compiles.
+fn checked(definition: &Definition) -> Result<Digest, Failed> {
+    // The machine of rollbacks is made from what was compiled already.
+    if definition.purpose == gatewright_domain::pipeline::Purpose::Release {
+        compile(definition).map_err(|error| Failed::refused(error.to_string()))?;
     }
+    definition
+        .version()
+        .map_err(|error| Failed::refused(error.to_string()))
 }
 
-fn is_excluded(person: &Person, excluded: &[&str]) -> bool {
-    excluded.iter().any(|identity| person.is(identity))
-}
-
-fn asked_for(line: &Quorum, directory: &Directory, excluded: &[&str]) -> Asked {
-    let members = directory
-        .group(&line.group)
-        .map(|g| g.members.as_slice())
-        .unwrap_or_default();
-    let known: Vec<&Person> = members
-        .iter()
-        .filter_map(|id| directory.person(id))
+/// The stages that undo what the route's stages do, when those fail.
+fn ways_back<'a>(definition: &'a Definition, route: Option<&Trigger>) -> Vec<&'a Defined> {
+    let named: Vec<_> = definition
+        .path(route)
+        .filter_map(|(_, stage)| stage.on_failure.as_ref())
         .collect();
-    let names = |out: bool| {
-        let those = known
-            .iter()
-            .filter(|person| is_excluded(person, excluded) == out);
-        those.map(|person| person.name.clone()).collect()
-    };
-    Asked {
-        group: line.group.to_string(),
-        title: asked::title(directory, &line.group),
-        count: line.count,
-        people: names(false),
-        excluded: names(true),
+    definition
+        .stages
+        .iter()
+        .filter(|stage| stage.undoes() && named.contains(&&stage.name))
+        .collect()
+}
+
+/// The time limits along a route's critical path: of stages that run side by
+/// side only the longest counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Took {
+    /// Builds and pauses, in seconds.
+    work: i64,
+    /// People, in seconds.
+    waiting: i64,
+}
+
+impl Took {
+    fn of(definition: &Definition, route: Option<&Trigger>) -> Self {
+        let mut took = Self::default();
+        let mut beside = (None, 0);
+        for (_, stage) in definition.path(route) {
+            let limit = stage.time_limit().get();
+            let group = definition.group_of(&stage.name).map(|group| &group.name);
+            match &stage.work {
+                Work::Approval(_) => took.waiting += limit,
+                Work::Build(_) | Work::Deploy(_) | Work::Pause(_)
+                    if group.is_some() && beside.0 == group =>
+                {
+                    took.work += (limit - beside.1).max(0);
+                    beside.1 = beside.1.max(limit);
+                    continue;
+                }
+                Work::Build(_) | Work::Deploy(_) | Work::Pause(_) => took.work += limit,
+            }
+            beside = (group, limit);
+        }
+        took
     }
 }
 
-/// Whether the quorum is reached when everybody who may approves.
-fn reachable(approval: &Approval, directory: &Directory, excluded: &[&str]) -> bool {
-    let people = directory
-        .people
-        .iter()
-        .filter(|person| !is_excluded(person, excluded));
-    let all: Vec<PersonId> = people.map(|person| person.id.clone()).collect();
-    standing(&approval.quorum, &all, directory).is_reached()
+/// How long the route takes when every time limit and every retry is used up.
+fn longest(definition: &Definition, route: Option<&Trigger>) -> i64 {
+    let only = Definition {
+        stages: definition.path(route).map(|(_, s)| s.clone()).collect(),
+        ..definition.clone()
+    };
+    gatewright_compiler::compile::longest(&only)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::commands::example::{plain, push};
-    use gatewright_fakes::{definition, directory};
-
-    fn told(input: &TriggerInput) -> String {
-        let plan = plan(&definition(), &directory(), input).unwrap();
-        plain(&plan.told().join("\n"))
-    }
-
-    #[test]
-    fn a_plan_shows_every_stage_who_is_asked_and_the_price() {
-        insta::assert_snapshot!(told(&push()));
-    }
-
-    #[test]
-    fn a_refused_trigger_says_why_and_what_would_do() {
-        let input = TriggerInput {
-            reference: "refs/heads/mian".to_owned(),
-            ..push()
-        };
-        let told = told(&input);
-        assert!(
-            told.contains("refused (NotTriggered)") && told.contains("did you mean \"main\"?"),
-            "{told}"
-        );
-    }
-
-    #[test]
-    fn whoever_asked_or_wrote_is_excluded_and_the_quorum_may_fail_for_it() {
-        let by = |requester: &str, author: &str| TriggerInput {
-            requester: Some(requester.to_owned()),
-            author: Some(author.to_owned()),
-            ..push()
-        };
-        let approval = |input| {
-            let plan = plan(&definition(), &directory(), &input).unwrap();
-            plan.stages
-                .into_iter()
-                .find(|s| s.kind == "approval")
-                .unwrap()
-        };
-        let one = approval(by("priya@example.com", "sam@example.com"));
-        assert_eq!(one.asked[0].people, ["Lena Fischer"]);
-        assert_eq!(one.asked[0].excluded, ["Priya Raman"]);
-        assert_eq!(one.reachable, Some(true));
-        // Lena alone cannot stand for both groups.
-        let two = approval(by("priya@example.com", "devan@example.com"));
-        assert_eq!(two.reachable, Some(false));
-    }
-}
+mod tests;

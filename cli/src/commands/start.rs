@@ -5,22 +5,36 @@ mod git;
 use crate::args::Start;
 use crate::connect::reach;
 use crate::error::{Code, Failed};
+use crate::lookup;
 use crate::out::Out;
 use crate::style::{COPY, HEAD, paint};
-use crate::watch;
+use crate::{trigger, watch};
+use gatewright_aws::Store;
+use gatewright_aws::table::Table;
 use gatewright_aws::tasks::{Executions, StepFunctions};
-use gatewright_domain::ReleaseId;
-use gatewright_domain::trigger::{Cause, TriggerInput};
+use gatewright_domain::pipeline::Definition;
+use gatewright_domain::release::Status;
+use gatewright_domain::trigger::TriggerInput;
+use gatewright_domain::{CommitSha, PipelineId, ReleaseId};
 use rand::Rng;
 use serde_json::json;
 use std::path::Path;
+
+/// What follows a pipeline's id in the name of its machine of rollbacks.
+const ROLLBACKS: &str = ".rollback";
+/// How many releases of another pipeline are looked through for one that
+/// succeeded.
+const RECENT: u32 = 20;
 
 /// Starts a release.
 ///
 /// # Errors
 /// When the arguments do not make a trigger, or it cannot be started.
 pub async fn run(args: &Start, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
-    let input = input(args, out)?;
+    let pipeline: PipelineId = args
+        .pipeline
+        .parse()
+        .map_err(|error| Failed::usage(format!("{error}")))?;
     let name = args
         .name
         .clone()
@@ -29,7 +43,10 @@ pub async fn run(args: &Start, at: Option<&Path>, out: &Out) -> Result<Code, Fai
         .parse()
         .map_err(|error| Failed::usage(format!("{error}")))?;
     let reach = reach(at).await?;
-    let machine = reach.machine(&args.pipeline)?;
+    let named = machine_of(args);
+    let machine = reach.machine(&named)?;
+    let known = known(args, &reach.store, &reach.pipelines(), &pipeline).await?;
+    let input = input(args, known, pipeline, out)?;
     let text = serde_json::to_string(&input).map_err(|e| Failed::usage(e.to_string()))?;
     let functions = StepFunctions::new(&reach.connection.sdk().await);
     let started = functions.start(machine, release.as_str(), &text).await;
@@ -55,55 +72,142 @@ pub async fn run(args: &Start, at: Option<&Path>, out: &Out) -> Result<Code, Fai
     Ok(Code::Done)
 }
 
-fn input(args: &Start, out: &Out) -> Result<TriggerInput, Failed> {
+/// Under which name the machine is deployed: rollbacks have one of their own.
+fn machine_of(args: &Start) -> String {
+    match args.asked.rollback {
+        Some(_) => format!("{}{ROLLBACKS}", args.pipeline),
+        None => args.pipeline.clone(),
+    }
+}
+
+/// What is known before anything is started.
+struct Known {
+    definition: Option<Definition>,
+    upstream: Option<ReleaseId>,
+    commit: Option<CommitSha>,
+}
+
+/// Looks up what the flags leave to the record: the branch and the commit of a
+/// clock or of another pipeline, the release that another pipeline ended with,
+/// and what runs in the environment that is to be brought back.
+async fn known<T: Table>(
+    args: &Start,
+    store: &Store<T>,
+    pipelines: &[PipelineId],
+    pipeline: &PipelineId,
+) -> Result<Known, Failed> {
+    let asked = &args.asked;
+    let mut known = Known {
+        definition: None,
+        upstream: None,
+        commit: None,
+    };
+    if asked.schedule.is_some() || asked.upstream.is_some() {
+        if let Some(live) = store.live_version(pipeline).await? {
+            known.definition = store.definition(pipeline, &live).await?;
+        }
+        let said = trigger::said(asked, known.definition.as_ref(), Some(String::new()))?;
+        if let Some(branch) = trigger::branch(&said.reference) {
+            known.commit = store.last_commit(pipeline, branch).await?;
+        }
+    }
+    if let Some(named) = &asked.upstream {
+        known.upstream = Some(upstream(store, pipelines, named).await?);
+    }
+    if let Some(environment) = &asked.rollback {
+        let environment = environment
+            .parse()
+            .map_err(|error| Failed::usage(format!("{error}")))?;
+        let current = store
+            .current(pipeline, &environment)
+            .await?
+            .ok_or_else(|| {
+                Failed::not_found(format!(
+                    "nothing of {pipeline} runs in {environment}, so there is nothing to bring back"
+                ))
+            })?;
+        known.commit = Some(current.commit);
+    }
+    Ok(known)
+}
+
+/// The release of another pipeline: the one that is numbered, or the newest that
+/// succeeded.
+async fn upstream<T: Table>(
+    store: &Store<T>,
+    pipelines: &[PipelineId],
+    named: &str,
+) -> Result<ReleaseId, Failed> {
+    if named.contains('#') {
+        return Ok(lookup::release(store, pipelines, named).await?.release);
+    }
+    let pipeline = named
+        .parse()
+        .map_err(|error| Failed::usage(format!("{error}")))?;
+    for id in store.releases_of(&pipeline, None, RECENT).await? {
+        let head = store.head(&id).await?;
+        if head.is_some_and(|seen| seen.value.status == Status::Succeeded) {
+            return Ok(id);
+        }
+    }
+    let what = format!("none of the last {RECENT} releases of {named} succeeded");
+    Err(Failed::not_found(what).help(format!(
+        "name an older one with --upstream {named}#NUMBER; `gatewright history {named}` lists them"
+    )))
+}
+
+fn input(
+    args: &Start,
+    known: Known,
+    pipeline: PipelineId,
+    out: &Out,
+) -> Result<TriggerInput, Failed> {
     let here = if args.git {
         Some(git::here(out)?)
     } else {
         None
     };
-    let known = here.as_ref();
+    let wrong = |error: &dyn std::fmt::Display| Failed::usage(error.to_string());
     let commit = args
         .commit
-        .clone()
-        .or_else(|| known.map(|git| git.commit.clone()));
-    let commit = commit.ok_or_else(|| Failed::usage("which commit? --commit SHA or --git"))?;
-    let full = args
-        .reference
-        .full()
-        .or_else(|| known.and_then(|git| git.reference.clone()));
-    let reference = full.ok_or_else(|| {
-        Failed::usage("which ref?")
-            .help("--branch, --tag or --ref; with --git, check out a branch or a tag")
-    })?;
-    let asked = args.requester.clone();
-    let requester = if args.manual {
-        asked.or_else(user)
-    } else {
-        asked
+        .as_ref()
+        .or(here.as_ref().map(|git| &git.commit));
+    let commit = match (commit, known.commit) {
+        (Some(named), _) => named.parse().map_err(|error| wrong(&error))?,
+        (None, Some(last)) => last,
+        (None, None) => {
+            return Err(Failed::usage("which commit?").help(
+                "--commit SHA or --git; the record knows none that was released from that branch",
+            ));
+        }
     };
-    let wrong = |error: &dyn std::fmt::Display| Failed::usage(error.to_string());
-    let pipeline = args.pipeline.parse().map_err(|error| wrong(&error))?;
-    let commit = commit.parse().map_err(|error| wrong(&error))?;
+    if args.asked.rollback.is_some() && args.asked.reason.is_none() {
+        return Err(Failed::usage("why? a rollback is recorded with its reason")
+            .help("--reason \"errors since 14:02\""));
+    }
+    // A rollback takes no branch; what runs says where it came from.
+    let any = args
+        .asked
+        .rollback
+        .as_ref()
+        .map(|_| "refs/heads/main".to_owned());
+    let there = here.as_ref().and_then(|git| git.reference.clone()).or(any);
+    let said = trigger::said(&args.asked, known.definition.as_ref(), there)?;
+    let made = trigger::input(&args.asked, said, pipeline, commit, known.upstream)?;
+    let of = |pick: fn(&git::Here) -> Option<String>| here.as_ref().and_then(pick);
     Ok(TriggerInput {
-        cause: args.manual.then_some(Cause::Manual),
-        author: args
-            .author
-            .clone()
-            .or_else(|| known.and_then(|git| git.author.clone())),
-        requester,
+        author: made.author.clone().or_else(|| of(|git| git.author.clone())),
         message: args
             .message
             .clone()
-            .or_else(|| known.and_then(|git| git.message.clone())),
-        ..TriggerInput::new(pipeline, reference, commit)
+            .or_else(|| of(|git| git.message.clone())),
+        ..made
     })
 }
 
-/// Who is at this machine.
-pub fn user() -> Option<String> {
-    std::env::var("USER")
-        .ok()
-        .filter(|name| !name.trim().is_empty())
+/// What Git answers here; nothing when it fails or says nothing.
+pub fn git_says(arguments: &[&str]) -> Option<String> {
+    git::ask(arguments)
 }
 
 /// A name that nobody has had, in the look of a UUID.

@@ -47,7 +47,7 @@ pub fn here(out: &Out) -> Result<Here, Failed> {
 }
 
 /// What git answers; nothing when it fails or says nothing.
-fn ask(arguments: &[&str]) -> Option<String> {
+pub fn ask(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)

@@ -2,7 +2,7 @@
 //! number order.
 
 use crate::table::Key;
-use gatewright_domain::{Digest, EnvironmentName, PersonId, PipelineId, ReleaseId};
+use gatewright_domain::{Digest, EnvironmentName, PersonId, PipelineId, ReleaseId, Timestamp};
 
 pub(super) fn release(id: &ReleaseId) -> String {
     format!("RELEASE#{id}")
@@ -46,6 +46,10 @@ pub(super) fn pipeline(id: &PipelineId) -> String {
 
 pub(super) fn version(id: &PipelineId, version: &Digest) -> Key {
     Key::new(pipeline(id), format!("VERSION#{}", version.hex()))
+}
+
+pub(super) fn applied(id: &PipelineId, at: Timestamp) -> Key {
+    Key::new(pipeline(id), format!("APPLIED#{:015}", at.as_millisecond()))
 }
 
 pub(super) fn live(id: &PipelineId) -> Key {

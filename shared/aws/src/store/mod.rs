@@ -15,6 +15,7 @@ mod waits;
 
 pub use approvals::decision_write;
 pub use environments::{QueueEntry, current_write, deployment_write, queue_delete, queue_write};
+pub use pipelines::{Applied, Live};
 pub use releases::{Commit, Start, start_write};
 pub use stages::{artifact_write, stage_write};
 pub use waits::{Due, WaitKey, wait_delete, wait_write};

@@ -4,7 +4,7 @@ use super::{Seen, Store, StoreError, body, keys, read};
 use crate::table::{Range, Table, When, Write};
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::Definition;
-use gatewright_domain::{Digest, PipelineId};
+use gatewright_domain::{Digest, PipelineId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A definition is kept as text: DynamoDB's maps do not keep the order in which
@@ -14,9 +14,47 @@ struct Version {
     definition: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Live {
+/// Which version is live, and since when; nothing but the version where it was
+/// applied before that was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// The version.
+    pub version: Digest,
+    /// Who made it live, when and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
+}
+
+/// A definition that was made live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Its version.
+    pub version: Digest,
+    /// The version that was live until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// When.
+    pub at: Timestamp,
+    /// Who did it, in their own words: AWS's own record of the call says whose
+    /// credentials they were.
+    pub by: String,
+    /// Why, where it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+fn live_write(
+    pipeline: &PipelineId,
     version: Digest,
+    applied: Option<Applied>,
+    when: When,
+) -> Result<Write, StoreError> {
+    Ok(Write::Put {
+        key: keys::live(pipeline),
+        due: None,
+        body: body(&Live { version, applied })?,
+        when,
+    })
 }
 
 impl<T: Table> Store<T> {
@@ -53,11 +91,16 @@ impl<T: Table> Store<T> {
     /// # Errors
     /// When the table cannot be read.
     pub async fn live_version(&self, pipeline: &PipelineId) -> Result<Option<Digest>, StoreError> {
+        Ok(self.live(pipeline).await?.map(|seen| seen.value.version))
+    }
+
+    /// The live version of a pipeline, with who made it live.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn live(&self, pipeline: &PipelineId) -> Result<Option<Seen<Live>>, StoreError> {
         let item = self.table.get(&keys::live(pipeline)).await?;
-        Ok(item
-            .map(read::<Live>)
-            .transpose()?
-            .map(|seen| seen.value.version))
+        item.map(read).transpose()
     }
 
     /// Records a definition and makes it the live one. Doing it again changes
@@ -66,34 +109,137 @@ impl<T: Table> Store<T> {
     /// # Errors
     /// When the table cannot be written.
     pub async fn apply(&self, definition: &Definition) -> Result<Digest, StoreError> {
+        let (version, stored) = self.version_write(definition).await?;
+        let mut writes = vec![live_write(
+            &definition.id,
+            version.clone(),
+            None,
+            When::Any,
+        )?];
+        writes.extend(stored);
+        self.table.write(writes).await?;
+        Ok(version)
+    }
+
+    /// As [`Store::apply`], with a record of who did it, when and why. `seen` is
+    /// the live version that the change was shown against: when another has been
+    /// applied since, nothing is written.
+    ///
+    /// # Errors
+    /// When the table cannot be written, or another version is live by now.
+    pub async fn apply_by(
+        &self,
+        definition: &Definition,
+        seen: Option<&Seen<Live>>,
+        (by, reason): (String, Option<String>),
+        at: Timestamp,
+    ) -> Result<Applied, StoreError> {
+        let (version, stored) = self.version_write(definition).await?;
+        let applied = Applied {
+            version: version.clone(),
+            previous: seen.map(|live| live.value.version.clone()),
+            at,
+            by,
+            reason,
+        };
+        let still = When::still(seen.map(|live| live.rev));
+        let noted = Write::Put {
+            key: keys::applied(&definition.id, at),
+            due: None,
+            body: body(&applied)?,
+            when: When::Absent,
+        };
+        let live = live_write(&definition.id, version, Some(applied.clone()), still)?;
+        let mut writes = vec![live, noted];
+        writes.extend(stored);
+        self.table.write(writes).await?;
+        Ok(applied)
+    }
+
+    /// Records a definition as a version without making it live: that of a
+    /// pipeline's rollbacks, which its own machine names.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn record(&self, definition: &Definition) -> Result<Digest, StoreError> {
+        let (version, stored) = self.version_write(definition).await?;
+        let writes: Vec<Write> = stored.into_iter().collect();
+        if !writes.is_empty() {
+            self.table.write(writes).await?;
+        }
+        Ok(version)
+    }
+
+    /// A definition's version, and the write of it unless it is there already.
+    async fn version_write(
+        &self,
+        definition: &Definition,
+    ) -> Result<(Digest, Option<Write>), StoreError> {
         let damaged = |e: serde_json::Error| StoreError::Damaged {
             at: definition.id.to_string(),
             why: e.to_string(),
         };
         let version = definition.version().map_err(damaged)?;
-        let definition_json = serde_json::to_string(definition).map_err(damaged)?;
         let key = keys::version(&definition.id, &version);
-        let mut writes = vec![Write::Put {
-            key: keys::live(&definition.id),
-            due: None,
-            body: body(&Live {
-                version: version.clone(),
-            })?,
-            when: When::Any,
-        }];
-        if self.table.get(&key).await?.is_none() {
-            let stored = body(&Version {
-                definition: definition_json,
-            })?;
-            writes.push(Write::Put {
-                key,
-                due: None,
-                body: stored,
-                when: When::Absent,
-            });
+        if self.table.get(&key).await?.is_some() {
+            return Ok((version, None));
         }
-        self.table.write(writes).await?;
-        Ok(version)
+        let definition = serde_json::to_string(definition).map_err(damaged)?;
+        let stored = Write::Put {
+            key,
+            due: None,
+            body: body(&Version { definition })?,
+            when: When::Absent,
+        };
+        Ok((version, Some(stored)))
+    }
+
+    /// What was made live of a pipeline, newest first, at most `limit`. Nothing
+    /// from before that was recorded. One query.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn applications(
+        &self,
+        pipeline: &PipelineId,
+        limit: u32,
+    ) -> Result<Vec<Applied>, StoreError> {
+        let range = Range {
+            prefix: "APPLIED#".to_owned(),
+            newest_first: true,
+            limit: Some(limit),
+            beyond: None,
+        };
+        let items = self.table.query(&keys::pipeline(pipeline), range).await?;
+        items
+            .into_iter()
+            .map(|item| Ok(read(item)?.value))
+            .collect()
+    }
+
+    /// The recorded versions of a pipeline whose hex digits begin with `digits`,
+    /// at most two: enough to know whether it is one.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn versions_beginning(
+        &self,
+        pipeline: &PipelineId,
+        digits: &str,
+    ) -> Result<Vec<Digest>, StoreError> {
+        let range = Range {
+            prefix: format!("VERSION#{digits}"),
+            newest_first: false,
+            limit: Some(2),
+            beyond: None,
+        };
+        let items = self.table.query(&keys::pipeline(pipeline), range).await?;
+        let hex = items
+            .iter()
+            .filter_map(|item| item.key.sk.strip_prefix("VERSION#"));
+        Ok(hex
+            .filter_map(|hex| format!("sha256:{hex}").parse().ok())
+            .collect())
     }
 
     /// The last release number of a pipeline.
