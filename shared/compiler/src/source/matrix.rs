@@ -259,13 +259,16 @@ pub(crate) fn plain(node: &Node, place: Where, sink: &Sink) -> bool {
             explain(expression, place, &node.at, sink);
             false
         }
-        Value::List(items) => items.iter().fold(true, |all, item| {
-            // Every item is looked at, so that all are reported.
-            plain(item, place, sink) && all
-        }),
-        Value::Map(entries) => entries
-            .iter()
-            .fold(true, |all, (_, node)| plain(node, place, sink) && all),
+        // All of it is looked at, so that all mistakes are reported.
+        Value::List(items) => {
+            let wrong = items.iter().filter(|item| !plain(item, place, sink));
+            wrong.count() == 0
+        }
+        Value::Map(entries) => {
+            let values = entries.iter().map(|(_, node)| node);
+            let wrong = values.filter(|node| !plain(node, place, sink));
+            wrong.count() == 0
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
 }

@@ -194,3 +194,6 @@ pub(crate) static OBJECTS: &[&Object] = &[
     &PERSON,
     &GROUP,
 ];
+
+#[cfg(test)]
+mod tests;

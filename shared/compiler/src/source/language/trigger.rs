@@ -125,7 +125,7 @@ pub(crate) static TAG: Object = Object {
 pub(crate) static MANUAL: Object = Object {
     name: "manual",
     what: "a manual trigger",
-    doc: "A person who asks for a release, with `gatewright release`. With `environments`, the person chooses one of them, and the release runs that environment's stages after those without an environment; each is a trigger of its own, `manual to staging`.",
+    doc: "A person who asks for a release, with `gatewright start`. With `environments`, the person chooses one of them, and the release runs that environment's stages after those without an environment; each is a trigger of its own, `manual to staging`.",
     keys: &[
         optional(
             "environments",
