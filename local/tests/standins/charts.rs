@@ -517,3 +517,46 @@ async fn a_canary_that_is_not_well_ends_and_stable_keeps_serving() {
     );
     system.stack.stand_ins.shutdown().await;
 }
+
+/// The process ids of everything whose command line has this in it.
+fn processes(part: &str) -> usize {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+        .filter(|line| String::from_utf8_lossy(line).contains(part))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_builds_services_wait_for_their_port_and_end_with_the_build() {
+    let stack = Stack::start_with(Wishes {
+        tools_path: vec![tools_path()],
+        ..Wishes::default()
+    })
+    .await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let spec = json!({"version": 0.2, "phases": {
+        "install": {"commands": [
+            format!("docker run --detach --name db --publish {port}:5432 --env POSTGRES_PASSWORD=x --env POSTGRES_DB=shop postgres:16-alpine"),
+            "docker exec db pg_isready"]},
+        "build": {"commands": ["docker exec db psql --dbname shop --command 'select version()'"]}}});
+    let id = stack.start_build(&spec.to_string()).await;
+    let waits = stack.eventually("the build says what it waits for", async || {
+        let build = stack.build(&id).await;
+        let log = stack.log(&build).await;
+        log.contains(&format!("port {port} of this machine is taken"))
+            .then_some(())
+    });
+    waits.await;
+    drop(taken);
+    let build = stack.finished(&id).await;
+    let log = stack.log(&build).await;
+    assert_eq!(build["buildStatus"], "SUCCEEDED", "{log}");
+    assert!(log.contains("PostgreSQL 16"), "{log}");
+    let data = stack.data().display().to_string();
+    let gone = stack.eventually("the server is gone", async || {
+        (processes(&data) == 0).then_some(())
+    });
+    gone.await;
+    stack.stand_ins.shutdown().await;
+}
