@@ -18,6 +18,9 @@ use crate::{
     tools::{Place, REGISTRY},
 };
 
+/// The deploy's own `install`; a build of its own needs it, too.
+const ENTER: &str = "aws eks update-kubeconfig --name \"$CLUSTER\" > /dev/null 2>&1";
+
 /// A definition, its source, and a stack to run its commands on.
 struct System {
     stack: Stack,
@@ -176,6 +179,11 @@ impl System {
         let install = commands(&stage["install"]).into_iter();
         all.extend(install.filter(|line| !line.starts_with("pip ") && !line.starts_with("npm ")));
         all.extend(commands(&stage["steps"]));
+        if stage["deploy"].is_object() {
+            all.extend(commands(
+                &self.definition["environments"][environment]["verify"],
+            ));
+        }
         all.extend(
             services
                 .iter()
@@ -243,13 +251,16 @@ impl System {
         let steps = self.definition["environments"][environment]
             .pointer(list)
             .unwrap();
-        self.build(&commands(steps), environment, extra).await
+        let mut all = vec![ENTER.to_owned()];
+        all.extend(commands(steps));
+        self.build(&all, environment, extra).await
     }
 
     async fn kubectl(&self, environment: &str, line: &str) -> String {
-        let enter = "aws eks update-kubeconfig --name \"$CLUSTER\" > /dev/null 2>&1".to_owned();
         let line = format!("kubectl {line} --namespace \"$NAMESPACE\" 2> /dev/null");
-        let said = self.build(&[enter, line], environment, &[]).await;
+        let said = self
+            .build(&[ENTER.to_owned(), line], environment, &[])
+            .await;
         said.unwrap().trim().to_owned()
     }
 
@@ -324,7 +335,7 @@ async fn a_staging_release_that_never_gets_well_is_rolled_back() {
     let mut system = System::start("smart-dairy").await;
     let good = dairy_images(&system).await;
     system.pass("Deploy to Staging", &borrowed(&good)).await;
-    let smoke = system.list("staging", "/smoke", &[]).await.unwrap();
+    let smoke = system.list("staging", "/verify", &[]).await.unwrap();
     assert!(smoke.contains("\"environment\":\"staging\""), "{smoke}");
 
     system.vary("smart-dairy-unhealthy-staging");
@@ -336,7 +347,7 @@ async fn a_staging_release_that_never_gets_well_is_rolled_back() {
         .unwrap_err();
     assert!(failed.contains("UPGRADE FAILED"), "{failed}");
     assert!(
-        system.list("staging", "/smoke", &[]).await.is_ok(),
+        system.list("staging", "/verify", &[]).await.is_ok(),
         "the old one serves"
     );
     // The roll-back of a rolling strategy: the same steps, the previous images.
