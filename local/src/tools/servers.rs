@@ -352,7 +352,7 @@ mod tests {
     fn images_are_known_by_their_last_name() {
         assert_eq!(Kind::of_image("postgres:16-alpine"), Some(Kind::Postgres));
         assert_eq!(
-            Kind::of_image("public.ecr.aws/docker/library/redis:7"),
+            Kind::of_image("registry.example.com/library/redis:7"),
             Some(Kind::Redis)
         );
         assert_eq!(Kind::of_image("curlimages/curl"), None);

@@ -13,4 +13,5 @@ mod ecr;
 mod release;
 mod slack;
 mod stack;
+mod system;
 mod tools;
