@@ -17,4 +17,5 @@ mod release;
 mod slack;
 mod stack;
 mod systems;
+mod system;
 mod tools;
