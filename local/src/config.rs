@@ -17,6 +17,9 @@ pub struct StandInsConfig {
     /// The AWS emulator, which gets every ECR call the stand-in does not know
     /// and resolves builds' secrets.
     pub emulator: Url,
+    /// The access key id that builds' secrets are asked for with. An emulator
+    /// that checks who calls must know it, and not check its signatures.
+    pub emulator_key: String,
     /// Where CodeBuild's and ECR's events go.
     pub event_sink: Arc<dyn EventSink>,
     /// Which folder stands for which source repository: its URL, with or

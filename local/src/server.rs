@@ -233,8 +233,12 @@ impl Parts {
             path: registry,
             error,
         })?);
-        let secrets =
-            SecretResolver::new(http.clone(), config.emulator.clone(), config.region.clone());
+        let secrets = SecretResolver::new(
+            http.clone(),
+            config.emulator.clone(),
+            config.emulator_key.clone(),
+            config.region.clone(),
+        );
         let ecr_settings = ecr::Settings {
             emulator: config.emulator.clone(),
             region: config.region.clone(),

@@ -15,14 +15,17 @@ pub(crate) struct SecretError(String);
 pub(crate) struct SecretResolver {
     http: reqwest::Client,
     emulator: Url,
+    key: String,
     region: String,
 }
 
 impl SecretResolver {
-    pub(crate) fn new(http: reqwest::Client, emulator: Url, region: String) -> Self {
+    /// Asks the emulator as the owner of the access key id `key`.
+    pub(crate) fn new(http: reqwest::Client, emulator: Url, key: String, region: String) -> Self {
         Self {
             http,
             emulator,
+            key,
             region,
         }
     }
@@ -70,11 +73,12 @@ impl SecretResolver {
         what: &str,
         request: &Value,
     ) -> Result<Value, SecretError> {
-        // Emulators route by the credential scope and check no signature.
+        // Emulators route by the credential scope; this key's signature is not
+        // checked.
         let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential=standin/20260101/{}/{service}/aws4_request, \
+            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, \
              SignedHeaders=host, Signature=0",
-            self.region
+            self.key, self.region
         );
         let response = (self.http.post(self.emulator.clone()))
             .header("x-amz-target", target)

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::{Bytes, to_bytes},
     extract::{Path, Request, State},
     http::StatusCode,
     middleware::{self, Next},
@@ -28,6 +28,9 @@ use store::{Store, Workflow};
 
 /// What the keys of instances are filed under.
 pub(crate) const SERVICE: &str = "n8n";
+
+/// The largest request taken, in bytes: n8n's own default, 16 MiB.
+const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
 /// Every instance.
 pub(crate) struct N8n {
@@ -96,15 +99,31 @@ fn missing() -> Refusal {
     Refusal(StatusCode::NOT_FOUND, "Not Found".to_owned())
 }
 
+/// Lets in who has the instance's key.
+///
+/// The body is read first, whatever comes of it: a server that answers before it
+/// has read a request closes the connection, and a client that keeps it would
+/// find its next call cut off, now and then.
 async fn only_with_key(State(n8n): State<Arc<N8n>>, request: Request, next: Next) -> Response {
     let environment = (request.uri().path().split('/').nth(2)).unwrap_or_default();
     let given = (request.headers().get("x-n8n-api-key")).and_then(|value| value.to_str().ok());
     let refused = match given {
-        None => "'X-N8N-API-KEY' header required",
-        Some(key) if n8n.keys.admits(SERVICE, environment, key) => return next.run(request).await,
-        Some(_) => "unauthorized",
+        None => Some("'X-N8N-API-KEY' header required"),
+        Some(key) if n8n.keys.admits(SERVICE, environment, key) => None,
+        Some(_) => Some("unauthorized"),
     };
-    Refusal(StatusCode::UNAUTHORIZED, refused.to_owned()).into_response()
+    let (head, body) = request.into_parts();
+    let body = match to_bytes(body, LARGEST_BODY).await {
+        Ok(body) => body,
+        Err(error) => {
+            let text = format!("request entity too large, or cut off: {error}");
+            return Refusal(StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+        }
+    };
+    match refused {
+        Some(why) => Refusal(StatusCode::UNAUTHORIZED, why.to_owned()).into_response(),
+        None => next.run(Request::from_parts(head, body.into())).await,
+    }
 }
 
 async fn health(Path(environment): Path<String>) -> Response {

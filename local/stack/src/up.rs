@@ -244,6 +244,7 @@ fn stand_ins_config(
         port: options.port,
         data: options.data.join("stand-ins"),
         emulator: url,
+        emulator_key: emulator.credentials().key.clone(),
         event_sink: Arc::new(emulator.sink()),
         sources: options.sources.clone(),
         overlays: options.overlays.clone(),
