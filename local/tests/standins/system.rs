@@ -174,7 +174,12 @@ impl System {
             .or(stage["environment"].as_str())
             .unwrap_or_default();
         let services = self.services(&stage["services"]);
-        let mut all: Vec<String> = services.iter().map(|(line, _, _)| line.clone()).collect();
+        // This is no build with a process group that ends with it.
+        let ends: Vec<String> = (services.iter())
+            .map(|(_, name, _)| format!("docker rm -f {name} || true"))
+            .collect();
+        let mut all = vec![format!("trap '{}' EXIT", ends.join("; "))];
+        all.extend(services.iter().map(|(line, _, _)| line.clone()));
         // The packages are there; installing them is not what is tested.
         let install = commands(&stage["install"]).into_iter();
         all.extend(install.filter(|line| !line.starts_with("pip ") && !line.starts_with("npm ")));
@@ -184,11 +189,6 @@ impl System {
                 &self.definition["environments"][environment]["verify"],
             ));
         }
-        all.extend(
-            services
-                .iter()
-                .map(|(_, name, _)| format!("docker rm -f {name}")),
-        );
         let mut variables: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in stage["env"].as_object().into_iter().flatten() {
             let mut value = value.as_str().unwrap_or("secret").to_owned();
