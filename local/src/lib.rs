@@ -30,6 +30,7 @@ mod ids;
 mod inbox;
 mod process;
 mod server;
+mod sigv4;
 mod slack;
 mod sns;
 mod sync;

@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::{
     cluster::{self, Cluster},
-    codebuild::{self, CodeBuild, SecretResolver},
+    codebuild::{self, CodeBuild, Roles, SecretResolver},
     config::StandInsConfig,
     ecr::{self, Ecr, Store},
     events::Outbox,
@@ -197,6 +197,12 @@ impl Parts {
         })?);
         let secrets =
             SecretResolver::new(http.clone(), config.emulator.clone(), config.region.clone());
+        let roles = Roles {
+            http: http.clone(),
+            emulator: config.emulator.clone(),
+            region: config.region.clone(),
+            root_key: config.root_key,
+        };
         let ecr_settings = ecr::Settings {
             emulator: config.emulator.clone(),
             region: config.region.clone(),
@@ -216,7 +222,12 @@ impl Parts {
         };
         let clusters = config.data.join("clusters");
         Ok(Self {
-            codebuild: Arc::new(CodeBuild::new(build_settings, Arc::clone(&outbox), secrets)),
+            codebuild: Arc::new(CodeBuild::new(
+                build_settings,
+                Arc::clone(&outbox),
+                secrets,
+                roles,
+            )),
             ecr: Arc::new(Ecr::new(
                 ecr_settings,
                 Arc::clone(&store),

@@ -20,6 +20,7 @@ mod kustomize;
 mod manifest;
 mod merge;
 mod pip_audit;
+mod s3;
 mod yaml;
 
 use std::{env, ffi::OsString, path::Path};

@@ -233,6 +233,7 @@ fn stand_ins_config(
         port: options.port,
         data: options.data.join("stand-ins"),
         emulator: url,
+        root_key: Some(emulator.credentials().key.clone()),
         event_sink: Arc::new(emulator.sink()),
         sources: options.sources.clone(),
         overlays: options.overlays.clone(),

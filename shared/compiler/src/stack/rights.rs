@@ -3,7 +3,9 @@
 //! environment's role, and both show in the definition.
 
 use super::cfn::{allow, arn, filled, literal};
+use super::folder;
 use super::projects::Project;
+use gatewright_domain::PipelineId;
 use gatewright_domain::pipeline::{Artifact, Environment, Form, Variable};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -125,23 +127,20 @@ fn objects(project: &Project<'_>) -> Vec<Value> {
         ))
     };
     let id = &project.definition.id;
-    let pipelines: BTreeSet<String> = project
+    let pipelines: BTreeSet<&PipelineId> = project
         .definition
         .artifacts
         .values()
         .filter(|artifact| is_object(artifact))
         .map(|artifact| artifact.from.as_ref().map_or(id, |from| &from.pipeline))
-        .map(ToString::to_string)
         .collect();
     let mut statements = Vec::new();
     if !pipelines.is_empty() {
-        let folders = pipelines
-            .iter()
-            .map(|id| stored(&format!("artifacts/{id}")));
+        let folders = pipelines.iter().map(|id| stored(&folder(id)));
         statements.push(allow(&["s3:GetObject"], folders.collect()));
     }
-    if project.makes && pipelines.contains(id.as_str()) {
-        let own = stored(&format!("artifacts/{id}"));
+    if project.makes && pipelines.contains(id) {
+        let own = stored(&folder(id));
         statements.push(allow(&["s3:PutObject"], vec![own]));
     }
     if project.has_cache() {
