@@ -3,12 +3,18 @@
 
     launch.py --port 4566 --auth --tick 1
 
-It is MiniStack's own app, with four things around it that its command lacks:
+It is MiniStack's own app, with six things around it that its command lacks:
 
 - an environment made from nothing (functions inherit the emulator's whole
   environment) and a folder of its own for everything that it writes;
 - a door for the stand-ins: PutEvents with a source `aws.*`, which AWS and
   MiniStack refuse, is how they send CodeBuild's and ECR's events;
+- CodeBuild's part in AssumeRole: root may assume roles that trust it for this
+  account, in sessions that are named as CodeBuild's, so that the stand-in's builds
+  act as their project's role;
+- the time in what EventBridge Scheduler sends: `<aws.scheduler.scheduled-time>`,
+  which MiniStack leaves as it is. (It also reads every schedule in UTC, whatever
+  its time zone says: on the laptop nothing depends on the hour);
 - a line `DENIED <action> <resource> <principal>` for each call that IAM refused,
   on stderr and in <dir>/denied.log;
 - an end with everything that it started on SIGTERM, SIGINT, SIGKILL, and when
@@ -23,6 +29,7 @@ The patched names are private ones of MiniStack, hence the pinned version.
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import importlib.metadata
 import logging
 import os
@@ -31,6 +38,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 import traceback
 
 MINISTACK = "1.5.33"
@@ -129,6 +137,58 @@ def open_the_door_for_events() -> None:
         return stock(data, allow_aws_source=True)
 
     eventbridge._put_events = put_events
+
+
+def let_root_play_codebuild() -> None:
+    """Fills in the account for which CodeBuild assumes a role, which roles ask for.
+
+    MiniStack lets root assume what trusts any service, and knows no source account.
+    """
+    from ministack.core import iam_evaluator
+
+    stock = iam_evaluator.evaluate_trust_policy
+
+    def evaluate_trust_policy(trust_doc, caller_arn, ctx=None):
+        known = (ctx.service_context or {}) if ctx else {}
+        session = known.get("sts:rolesessionname") or ""
+        if caller_arn.endswith(":root") and session.startswith("AWSCodeBuild-"):
+            known = {**known, "aws:sourceaccount": ctx.principal_account}
+            ctx = dataclasses.replace(ctx, service_context=known)
+        return stock(trust_doc, caller_arn, ctx)
+
+    # MiniStack imports the name at each call, so this takes.
+    iam_evaluator.evaluate_trust_policy = evaluate_trust_policy
+
+
+def fill_in_scheduled_times() -> None:
+    """Schedules name the time for which they fire, as EventBridge Scheduler does."""
+    from ministack.services import eventbridge
+
+    stock = eventbridge._invoke_target
+
+    def invoke_target(target, event, *args, **kwargs):
+        if event.get("Source") == "aws.scheduler" and target.get("Input"):
+            at = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(event["Time"]))
+            target = {**target, "Input": target["Input"].replace("<aws.scheduler.scheduled-time>", at)}
+        return stock(target, event, *args, **kwargs)
+
+    eventbridge._invoke_target = invoke_target
+
+
+def let_parallel_states_assign() -> None:
+    """MiniStack gives a JSONata Parallel no Output and no Assign; a Map has both."""
+    from ministack.services import stepfunctions
+
+    stock = stepfunctions._run_parallel_branches
+
+    def run_parallel_branches(state_def, raw_input, execution, ctx):
+        results, next_state = stock(state_def, raw_input, execution, ctx)
+        if stepfunctions._state_query_language(state_def, ctx) == "JSONata":
+            stepfunctions._apply_state_assign(state_def, raw_input, ctx, result=results)
+            results = stepfunctions._apply_jsonata_output(state_def, raw_input, ctx, result=results, default=results)
+        return results, next_state
+
+    stepfunctions._run_parallel_branches = run_parallel_branches
 
 
 def set_tick(seconds: float) -> None:
@@ -272,6 +332,9 @@ def main() -> int:
     code = 0
     try:
         open_the_door_for_events()
+        let_parallel_states_assign()
+        let_root_play_codebuild()
+        fill_in_scheduled_times()
         set_tick(args.tick)
         report_denials(f"{folder}/denied.log")
         asyncio.run(serve(args, url, parent))

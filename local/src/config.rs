@@ -17,9 +17,10 @@ pub struct StandInsConfig {
     /// The AWS emulator, which gets every ECR call the stand-in does not know
     /// and resolves builds' secrets.
     pub emulator: Url,
-    /// The access key id that builds' secrets are asked for with. An emulator
-    /// that checks who calls must know it, and not check its signatures.
-    pub emulator_key: String,
+    /// The access key of the emulator's root, when the emulator evaluates IAM
+    /// policies: then every build acts as its project's role. Without it, builds
+    /// have credentials that mean nothing.
+    pub root_key: Option<String>,
     /// Where CodeBuild's and ECR's events go.
     pub event_sink: Arc<dyn EventSink>,
     /// Which folder stands for which source repository: its URL, with or

@@ -38,6 +38,7 @@ mod odoo;
 mod process;
 mod scans;
 mod server;
+mod sigv4;
 mod slack;
 mod sns;
 mod sync;

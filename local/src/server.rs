@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::{
     cluster::{self, Cluster},
-    codebuild::{self, CodeBuild, SecretResolver},
+    codebuild::{self, CodeBuild, Roles, SecretResolver},
     config::StandInsConfig,
     ecr::{self, Ecr, Store},
     events::Outbox,
@@ -233,12 +233,14 @@ impl Parts {
             path: registry,
             error,
         })?);
-        let secrets = SecretResolver::new(
-            http.clone(),
-            config.emulator.clone(),
-            config.emulator_key.clone(),
-            config.region.clone(),
-        );
+        let secrets =
+            SecretResolver::new(http.clone(), config.emulator.clone(), config.region.clone());
+        let roles = Roles {
+            http: http.clone(),
+            emulator: config.emulator.clone(),
+            region: config.region.clone(),
+            root_key: config.root_key,
+        };
         let ecr_settings = ecr::Settings {
             emulator: config.emulator.clone(),
             region: config.region.clone(),
@@ -262,7 +264,12 @@ impl Parts {
         let keys = Arc::new(Keys::new(config.data.join("keys")));
         let (n8n, odoo) = (config.data.join("n8n"), config.data.join("odoo"));
         Ok(Self {
-            codebuild: Arc::new(CodeBuild::new(build_settings, Arc::clone(&outbox), secrets)),
+            codebuild: Arc::new(CodeBuild::new(
+                build_settings,
+                Arc::clone(&outbox),
+                secrets,
+                roles,
+            )),
             ecr: Arc::new(Ecr::new(
                 ecr_settings,
                 Arc::clone(&store),

@@ -10,7 +10,7 @@ use super::{
     source,
     spec::BuildSpec,
 };
-use crate::sync::locked;
+use crate::{sigv4::Credentials, sync::locked};
 
 /// What the phases with commands start from.
 pub(crate) struct Download {
@@ -24,7 +24,8 @@ pub(crate) async fn download(run: &Run) -> Result<Download, Outcome> {
     let text = buildspec_text(run)?;
     let spec =
         BuildSpec::parse(&text).map_err(|error| failed("YAML_FILE_ERROR", &error.to_string()))?;
-    let variables = variables(run, &spec).await?;
+    let acts_as = acts_as(run).await?;
+    let variables = variables(run, &spec, &acts_as).await?;
     let state = ShellState {
         variables,
         directory: run.entry.folders.source(),
@@ -34,6 +35,21 @@ pub(crate) async fn download(run: &Run) -> Result<Download, Outcome> {
 
 fn failed(code: &str, message: &str) -> Outcome {
     Outcome::Failed(PhaseContext::new(code, message))
+}
+
+/// A session of the project's role. On AWS as well, a build whose role cannot be
+/// assumed fails before its first command.
+async fn acts_as(run: &Run) -> Result<Credentials, Outcome> {
+    let build = run.entry.snapshot();
+    let uuid = &build.logs.stream_name;
+    let session = run.shared.roles.session(&build.project_name, uuid).await;
+    let session = session.map_err(|error| failed("CLIENT_ERROR", &error.to_string()))?;
+    if let Some(token) = &session.token {
+        // Like secrets: in nobody's log.
+        let mut hidden = locked(&run.entry.secrets);
+        hidden.extend([session.secret.clone(), token.clone()]);
+    }
+    Ok(session)
 }
 
 async fn fetch_source(run: &Run) -> Result<(), Outcome> {
@@ -88,7 +104,11 @@ fn buildspec_text(run: &Run) -> Result<String, Outcome> {
 
 /// The variables commands start with. The request's override the buildspec's
 /// (build specification reference, `env/variables`).
-async fn variables(run: &Run, spec: &BuildSpec) -> Result<BTreeMap<String, String>, Outcome> {
+async fn variables(
+    run: &Run,
+    spec: &BuildSpec,
+    acts_as: &Credentials,
+) -> Result<BTreeMap<String, String>, Outcome> {
     let settings = &run.shared.settings;
     let place = Place {
         folders: &run.entry.folders,
@@ -97,17 +117,18 @@ async fn variables(run: &Run, spec: &BuildSpec) -> Result<BTreeMap<String, Strin
         stand_ins: settings.url.as_str(),
         emulator: settings.emulator.as_str(),
         region: &settings.region,
+        acts_as,
     };
     let mut variables = environment::base(&run.entry.snapshot(), &place);
     variables.extend(spec.variables.clone());
     let secrets = (spec.secrets_manager.iter()).map(|pair| (pair, VariableType::SecretsManager));
     let parameters = (spec.parameter_store.iter()).map(|pair| (pair, VariableType::ParameterStore));
     for ((name, value), kind) in secrets.chain(parameters) {
-        let value = resolve(run, name, value, kind).await?;
+        let value = resolve(run, acts_as, (name, value), kind).await?;
         variables.insert(name.clone(), value);
     }
     for EnvironmentVariable { name, value, kind } in &run.plan.variables {
-        let value = resolve(run, name, value, *kind).await?;
+        let value = resolve(run, acts_as, (name, value), *kind).await?;
         variables.insert(name.clone(), value);
     }
     Ok(variables)
@@ -115,15 +136,21 @@ async fn variables(run: &Run, spec: &BuildSpec) -> Result<BTreeMap<String, Strin
 
 async fn resolve(
     run: &Run,
-    name: &str,
-    value: &str,
+    acts_as: &Credentials,
+    (name, value): (&str, &str),
     kind: VariableType,
 ) -> Result<String, Outcome> {
     let resolver = &run.shared.secrets;
     let (resolved, code) = match kind {
         VariableType::Plaintext => return Ok(value.to_owned()),
-        VariableType::SecretsManager => (resolver.secret(value).await, "SECRETS_MANAGER_ERROR"),
-        VariableType::ParameterStore => (resolver.parameter(value).await, "PARAMETER_STORE_ERROR"),
+        VariableType::SecretsManager => (
+            resolver.secret(acts_as, value).await,
+            "SECRETS_MANAGER_ERROR",
+        ),
+        VariableType::ParameterStore => (
+            resolver.parameter(acts_as, value).await,
+            "PARAMETER_STORE_ERROR",
+        ),
     };
     let resolved = resolved.map_err(|error| failed(code, &format!("variable {name}: {error}")))?;
     locked(&run.entry.secrets).push(resolved.clone());

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::model::Build;
+use crate::sigv4::Credentials;
 
 /// Handed through from the supervisor's environment, whole names.
 const HANDED_THROUGH: [&str; 13] = [
@@ -146,6 +147,8 @@ pub(crate) struct Place<'p> {
     pub(crate) emulator: &'p str,
     /// The region.
     pub(crate) region: &'p str,
+    /// As whom it acts.
+    pub(crate) acts_as: &'p Credentials,
 }
 
 /// Everything but the buildspec's and the caller's own variables.
@@ -164,8 +167,8 @@ pub(crate) fn base(build: &Build, place: &Place<'_>) -> BTreeMap<String, String>
         ("AWS_DEFAULT_REGION", place.region.to_owned()),
         // An AWS SDK inside a build reaches the emulator, never AWS.
         ("AWS_ENDPOINT_URL", place.emulator.to_owned()),
-        ("AWS_ACCESS_KEY_ID", "standin".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "standin".to_owned()),
+        ("AWS_ACCESS_KEY_ID", place.acts_as.key.clone()),
+        ("AWS_SECRET_ACCESS_KEY", place.acts_as.secret.clone()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         (crate::tools::URL_VARIABLE, place.stand_ins.to_owned()),
         ("CODEBUILD_BUILD_ID", build.id.clone()),
@@ -196,5 +199,8 @@ pub(crate) fn base(build: &Build, place: &Place<'_>) -> BTreeMap<String, String>
         ),
     ];
     variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(token) = &place.acts_as.token {
+        variables.insert("AWS_SESSION_TOKEN".to_owned(), token.clone());
+    }
     variables
 }

@@ -15,6 +15,7 @@ mod model;
 mod pages;
 mod publish;
 mod report;
+mod role;
 mod run;
 mod secrets;
 mod shell;
@@ -30,6 +31,7 @@ use url::Url;
 
 pub(crate) use environment::search_path;
 pub use faults::CodeBuildFaults;
+pub(crate) use role::Roles;
 pub(crate) use secrets::SecretResolver;
 
 use crate::{events::Outbox, tasks::Tasks};
@@ -67,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) secrets: SecretResolver,
+    pub(crate) roles: Roles,
 }
 
 impl Shared {
@@ -88,12 +91,18 @@ pub(crate) struct CodeBuild {
 }
 
 impl CodeBuild {
-    pub(crate) fn new(settings: Settings, outbox: Arc<Outbox>, secrets: SecretResolver) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        outbox: Arc<Outbox>,
+        secrets: SecretResolver,
+        roles: Roles,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 settings,
                 outbox,
                 secrets,
+                roles,
             }),
             store: store::Store::default(),
             switches: faults::Switches::default(),

@@ -1,7 +1,10 @@
-//! Where a build's secret variables come from.
+//! Where a build's secret variables come from: the emulator, asked as the
+//! project's role.
 
 use serde_json::{Value, json};
 use url::Url;
+
+use crate::sigv4::{Credentials, Request};
 
 /// Why a reference could not be resolved; the text ends up in the build's
 /// DOWNLOAD_SOURCE phase.
@@ -15,17 +18,14 @@ pub(crate) struct SecretError(String);
 pub(crate) struct SecretResolver {
     http: reqwest::Client,
     emulator: Url,
-    key: String,
     region: String,
 }
 
 impl SecretResolver {
-    /// Asks the emulator as the owner of the access key id `key`.
-    pub(crate) fn new(http: reqwest::Client, emulator: Url, key: String, region: String) -> Self {
+    pub(crate) fn new(http: reqwest::Client, emulator: Url, region: String) -> Self {
         Self {
             http,
             emulator,
-            key,
             region,
         }
     }
@@ -36,7 +36,11 @@ impl SecretResolver {
     /// # Errors
     /// [`SecretError`] when the emulator has no such secret, or the secret no
     /// such key.
-    pub(crate) async fn secret(&self, reference: &str) -> Result<String, SecretError> {
+    pub(crate) async fn secret(
+        &self,
+        by: &Credentials,
+        reference: &str,
+    ) -> Result<String, SecretError> {
         let parsed = SecretReference::parse(reference);
         let mut request = json!({"SecretId": parsed.id});
         if let Some(stage) = parsed.stage {
@@ -46,7 +50,7 @@ impl SecretResolver {
             request["VersionId"] = version.into();
         }
         let target = ("secretsmanager", "secretsmanager.GetSecretValue");
-        let answer = self.call(target, reference, &request).await?;
+        let answer = self.call(by, target, reference, &request).await?;
         let text = (answer["SecretString"].as_str())
             .ok_or_else(|| SecretError(format!("the secret {reference} has no text value")))?;
         match parsed.key {
@@ -59,32 +63,47 @@ impl SecretResolver {
     ///
     /// # Errors
     /// [`SecretError`] when the emulator has no such parameter.
-    pub(crate) async fn parameter(&self, name: &str) -> Result<String, SecretError> {
-        let request = json!({"Name": name, "WithDecryption": true});
-        let answer = (self.call(("ssm", "AmazonSSM.GetParameter"), name, &request)).await?;
-        (answer.pointer("/Parameter/Value").and_then(Value::as_str))
-            .map(str::to_owned)
-            .ok_or_else(|| SecretError(format!("the parameter {name} has no value")))
+    pub(crate) async fn parameter(
+        &self,
+        by: &Credentials,
+        name: &str,
+    ) -> Result<String, SecretError> {
+        // The operation that CodeBuild uses, and its projects' roles allow.
+        let request = json!({"Names": [name], "WithDecryption": true});
+        let target = ("ssm", "AmazonSSM.GetParameters");
+        let answer = self.call(by, target, name, &request).await?;
+        (answer
+            .pointer("/Parameters/0/Value")
+            .and_then(Value::as_str))
+        .map(str::to_owned)
+        .ok_or_else(|| SecretError(format!("the parameter {name} has no value")))
     }
 
     async fn call(
         &self,
+        by: &Credentials,
         (service, target): (&str, &str),
         what: &str,
         request: &Value,
     ) -> Result<Value, SecretError> {
-        // Emulators route by the credential scope; this key's signature is not
-        // checked.
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, \
-             SignedHeaders=host, Signature=0",
-            self.key, self.region
-        );
-        let response = (self.http.post(self.emulator.clone()))
-            .header("x-amz-target", target)
-            .header("content-type", crate::aws_json::CONTENT_TYPE)
-            .header("authorization", authorization)
-            .body(request.to_string())
+        let body = request.to_string();
+        let signed = Request {
+            method: "POST",
+            url: &self.emulator,
+            service,
+            region: &self.region,
+            headers: &[
+                ("content-type", crate::aws_json::CONTENT_TYPE),
+                ("x-amz-target", target),
+            ],
+            body: body.as_bytes(),
+        }
+        .signed(by, crate::ids::now());
+        let mut call = self.http.post(self.emulator.clone());
+        for (name, value) in signed {
+            call = call.header(name, value);
+        }
+        let response = (call.body(body))
             .send()
             .await
             .map_err(|error| SecretError(format!("the emulator did not answer: {error}")))?;

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Console, ToolError, client::Client, kubeconfig::KubeConfig};
+use super::{Console, ToolError, client::Client, kubeconfig::KubeConfig, s3::S3};
 
 /// The commands this stand-in plays.
 #[derive(Debug, Parser)]
@@ -39,6 +39,11 @@ enum Service {
     Eks {
         #[command(subcommand)]
         command: Eks,
+    },
+    /// Amazon S3.
+    S3 {
+        #[command(subcommand)]
+        command: S3,
     },
 }
 
@@ -99,6 +104,8 @@ enum Eks {
 pub(super) async fn run(aws: Aws, console: &mut Console) -> Result<(), ToolError> {
     let client = Client::from_environment()?;
     let answer = match aws.service {
+        // Files, and no answer that could be asked for parts of it.
+        Service::S3 { command } => return super::s3::run(command, console).await,
         Service::Ecr {
             command:
                 Ecr::StartImageScan {

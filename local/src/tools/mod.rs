@@ -31,6 +31,7 @@ mod notation;
 mod odoo;
 mod odoo_bin;
 mod pip_audit;
+mod s3;
 mod safety;
 mod sarif;
 mod scanners;

@@ -12,6 +12,9 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
+/// A minute's pause of a state machine lasts a second on the laptop.
+const WAIT_SCALE: &str = "0.0167";
+
 /// How long it may take to come up. It takes a third of a second on an idle
 /// machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -54,6 +57,7 @@ impl Emulator {
         let child = Command::new(python)
             .arg(root.join("local/launch.py"))
             .args(["--port", &port.to_string(), "--auth", "--tick", "1"])
+            .args(["--wait-scale", WAIT_SCALE])
             .args([
                 "--root-key",
                 &credentials.key,

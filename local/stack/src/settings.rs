@@ -1,77 +1,123 @@
 //! What builds on the laptop read from Parameter Store and Secrets Manager: the
-//! addresses and keys of the instances that the stand-ins play.
+//! addresses and keys of the instances that the stand-ins play, and something for
+//! every other secret that a definition names.
 //!
 //! On AWS somebody has put them there once, for their own instances; definitions
 //! name them and never know which it is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use gatewright_domain::pipeline::{Definition, Variable};
 use gatewright_local::StandIns;
 use serde_json::json;
 
 use crate::StackError;
 use crate::emulator::{Emulator, random};
 
-/// The environments of InfluenceGen's pipelines.
-const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "production"];
-
-/// Puts the settings of every environment where builds look for them.
+/// Puts everything that these definitions name where builds look for it.
 ///
 /// # Errors
-/// When the emulator refuses, or a key cannot be made.
+/// When the emulator refuses, a key cannot be made, or a definition names a
+/// parameter whose value nobody knows.
 pub(crate) async fn furnish(
     emulator: &Emulator,
     stand_ins: &StandIns,
     data: &Path,
+    definitions: &[Definition],
 ) -> Result<(), StackError> {
-    // Builds run in folders of their own: a relative path would lead elsewhere.
-    let data = std::path::absolute(data).map_err(StackError::file(data))?;
-    let base = stand_ins.url().as_str().trim_end_matches('/');
-    let made = |key: std::io::Result<String>| {
-        key.map_err(|error| StackError::Service(format!("an instance's key: {error}")))
-    };
-    for environment in ENVIRONMENTS {
-        let database = format!("influencegen_{environment}");
-        let addons = data.join("odoo-addons").join(environment);
-        for (name, value) in [
-            ("n8n-url", format!("{base}/n8n/{environment}")),
-            ("odoo-url", format!("{base}/odoo/{database}")),
-            ("odoo-addons", addons.display().to_string()),
-            ("odoo-database-host", "127.0.0.1".to_owned()),
-        ] {
-            parameter(
-                emulator,
-                &format!("/influencegen/{environment}/{name}"),
-                &value,
-            )
+    let (secrets, parameters) = named(definitions);
+    for name in parameters {
+        let known = parameters_of(stand_ins, data, &name)?;
+        let value = known.remove_entry_of(&name)?;
+        let body = json!({ "Name": name, "Value": value, "Type": "String", "Overwrite": true });
+        emulator
+            .call("ssm", "AmazonSSM.PutParameter", &body)
             .await?;
-        }
-        for (name, value) in [
-            ("n8n-api-key", made(stand_ins.n8n_api_key(environment))?),
-            ("odoo-password", made(stand_ins.odoo_password(&database))?),
-            // Nothing asks for it here; on AWS the database does.
-            ("odoo-database-password", random(32)),
-        ] {
-            secret(
-                emulator,
-                &format!("influencegen/{environment}/{name}"),
-                &value,
-            )
+    }
+    for name in secrets {
+        let value = secret_of(stand_ins, &name)?;
+        let body = json!({ "Name": name, "SecretString": value });
+        emulator
+            .call("secretsmanager", "secretsmanager.CreateSecret", &body)
             .await?;
-        }
     }
     Ok(())
 }
 
-async fn parameter(emulator: &Emulator, name: &str, value: &str) -> Result<(), StackError> {
-    let body = json!({ "Name": name, "Value": value, "Type": "String", "Overwrite": true });
-    (emulator.call("ssm", "AmazonSSM.PutParameter", &body).await).map(|_| ())
+/// The secrets and the parameters that the definitions' builds read. A secret's
+/// reference may go on with `:json-key`.
+fn named(definitions: &[Definition]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let stages = definitions.iter().flat_map(|d| &d.stages);
+    let variables = stages
+        .filter_map(|stage| stage.build())
+        .flat_map(|build| build.env.values());
+    let (mut secrets, mut parameters) = (BTreeSet::new(), BTreeSet::new());
+    for variable in variables {
+        match variable {
+            Variable::Plain { .. } => {}
+            Variable::Secret { id } => {
+                let id = id.split(':').next().unwrap_or(id);
+                secrets.insert(id.to_owned());
+            }
+            Variable::Parameter { name } => {
+                parameters.insert(name.clone());
+            }
+        }
+    }
+    (secrets, parameters)
 }
 
-async fn secret(emulator: &Emulator, name: &str, value: &str) -> Result<(), StackError> {
-    let body = json!({ "Name": name, "SecretString": value });
-    (emulator
-        .call("secretsmanager", "secretsmanager.CreateSecret", &body)
-        .await)
-        .map(|_| ())
+/// What is known about the environment that a parameter's name ends in.
+struct Known(BTreeMap<String, String>);
+
+impl Known {
+    fn remove_entry_of(mut self, name: &str) -> Result<String, StackError> {
+        self.0.remove(name).ok_or_else(|| {
+            let known: Vec<&str> = self.0.keys().map(String::as_str).collect();
+            StackError::Service(format!(
+                "a definition reads parameter {name}, whose value the laptop does not know; it knows {}",
+                known.join(", ")
+            ))
+        })
+    }
+}
+
+/// The settings of InfluenceGen's instances, for the environment in the name.
+fn parameters_of(stand_ins: &StandIns, data: &Path, name: &str) -> Result<Known, StackError> {
+    // Builds run in folders of their own: a relative path would lead elsewhere.
+    let data = std::path::absolute(data).map_err(StackError::file(data))?;
+    let base = stand_ins.url().as_str().trim_end_matches('/');
+    let environment = environment(name);
+    let addons = data.join("odoo-addons").join(environment);
+    let at = |setting: &str| format!("/influencegen/{environment}/{setting}");
+    Ok(Known(BTreeMap::from([
+        (at("n8n-url"), format!("{base}/n8n/{environment}")),
+        (
+            at("odoo-url"),
+            format!("{base}/odoo/influencegen_{environment}"),
+        ),
+        (at("odoo-addons"), addons.display().to_string()),
+        (at("odoo-database-host"), "127.0.0.1".to_owned()),
+    ])))
+}
+
+/// The keys of the stand-ins' instances; anything for what nothing here asks for.
+fn secret_of(stand_ins: &StandIns, name: &str) -> Result<String, StackError> {
+    let made = |key: std::io::Result<String>| {
+        key.map_err(|error| StackError::Service(format!("an instance's key: {error}")))
+    };
+    let environment = environment(name);
+    match name.rsplit('/').next() {
+        Some("n8n-api-key") => made(stand_ins.n8n_api_key(environment)),
+        Some("odoo-password") => {
+            made(stand_ins.odoo_password(&format!("influencegen_{environment}")))
+        }
+        Some(_) | None => Ok(random(32)),
+    }
+}
+
+/// `staging` of `/influencegen/staging/n8n-url`.
+fn environment(name: &str) -> &str {
+    name.rsplit('/').nth(1).unwrap_or_default()
 }

@@ -64,6 +64,8 @@ impl Options {
             tools: root.join(".venv/builds/bin"),
             sources: BTreeMap::from([
                 source("transport-management", "tms"),
+                source("smart-dairy", "smart-dairy"),
+                source("ecommerce-product-service", "ecommerce"),
                 source("influencegen-odoo-modules", "odoo-modules"),
                 source("influencegen-n8n-workflows", "n8n-workflows"),
                 source("influencegen-infrastructure", "iac"),
@@ -169,7 +171,7 @@ impl Stack {
             .call("secretsmanager", "secretsmanager.PutSecretValue", &secret)
             .await?;
         subscribe(emulator, &core.output("TopicArn")?, &format!("{base}/sns")).await?;
-        settings::furnish(emulator, stand_ins, &options.data).await?;
+        settings::furnish(emulator, stand_ins, &options.data, definitions).await?;
         if let Ok(url) = format!("{public_url}/slack/interactions").parse() {
             stand_ins.set_interactivity_url(url);
         }
@@ -244,7 +246,7 @@ fn stand_ins_config(
         port: options.port,
         data: options.data.join("stand-ins"),
         emulator: url,
-        emulator_key: emulator.credentials().key.clone(),
+        root_key: Some(emulator.credentials().key.clone()),
         event_sink: Arc::new(emulator.sink()),
         sources: options.sources.clone(),
         overlays: options.overlays.clone(),

@@ -16,6 +16,6 @@ mod manifests;
 mod release;
 mod slack;
 mod stack;
-mod systems;
 mod system;
+mod systems;
 mod tools;

@@ -62,7 +62,7 @@ impl Stack {
             port: 0,
             data: folder.path().join("data"),
             emulator: emulator.url.clone(),
-            emulator_key: "TEST".to_owned(),
+            root_key: None,
             event_sink: sink.clone(),
             sources: BTreeMap::from([(format!("{REPOSITORY}.git"), source)]),
             overlays: vec![],

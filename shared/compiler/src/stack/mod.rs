@@ -16,6 +16,7 @@ mod rights;
 mod schedules;
 
 use cfn::Template;
+use gatewright_domain::PipelineId;
 use gatewright_domain::pipeline::Definition;
 use serde_json::Value;
 
@@ -41,4 +42,11 @@ pub fn to_json(template: &Value) -> String {
     let mut text = serde_json::to_string_pretty(template).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// Where in the bucket a pipeline's artifacts are that are no images: its builds may
+/// put things there and nowhere else, and whatever deploys them may get them from
+/// there.
+pub fn folder(pipeline: &PipelineId) -> String {
+    format!("artifacts/{pipeline}")
 }

@@ -3,7 +3,9 @@
 //! environment's role, and both show in the definition.
 
 use super::cfn::{allow, arn, filled, literal};
+use super::folder;
 use super::projects::Project;
+use gatewright_domain::PipelineId;
 use gatewright_domain::pipeline::{Artifact, Environment, Form, Variable};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -125,23 +127,20 @@ fn objects(project: &Project<'_>) -> Vec<Value> {
         ))
     };
     let id = &project.definition.id;
-    let pipelines: BTreeSet<String> = project
+    let pipelines: BTreeSet<&PipelineId> = project
         .definition
         .artifacts
         .values()
         .filter(|artifact| is_object(artifact))
         .map(|artifact| artifact.from.as_ref().map_or(id, |from| &from.pipeline))
-        .map(ToString::to_string)
         .collect();
     let mut statements = Vec::new();
     if !pipelines.is_empty() {
-        let folders = pipelines
-            .iter()
-            .map(|id| stored(&format!("artifacts/{id}")));
+        let folders = pipelines.iter().map(|id| stored(&folder(id)));
         statements.push(allow(&["s3:GetObject"], folders.collect()));
     }
-    if project.makes && pipelines.contains(id.as_str()) {
-        let own = stored(&format!("artifacts/{id}"));
+    if project.makes && pipelines.contains(id) {
+        let own = stored(&folder(id));
         statements.push(allow(&["s3:PutObject"], vec![own]));
     }
     if project.has_cache() {
@@ -160,13 +159,13 @@ fn way_in(environment: &Environment) -> Vec<Value> {
         statements.push(allow(&["eks:DescribeCluster"], vec![cluster]));
     }
     if let Some(role) = &environment.role {
-        let role = match role.starts_with("arn:") {
-            true => filled(&literal(role)),
-            false => filled(&format!(
-                "arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{}",
-                literal(role)
-            )),
+        let role = if role.starts_with("arn:") {
+            whole(role)
+        } else {
+            let role = literal(role);
+            format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/{role}")
         };
+        let role = filled(&role);
         statements.push(allow(&["sts:AssumeRole"], vec![role]));
     }
     statements
@@ -203,6 +202,16 @@ fn secrets(project: &Project<'_>) -> Vec<Value> {
     statements
 }
 
+/// An ARN that the definition has written out, in whichever of AWS's partitions the
+/// stack is.
+fn whole(arn: &str) -> String {
+    let arn = literal(arn);
+    match arn.strip_prefix("arn:aws:") {
+        Some(rest) => format!("arn:${{AWS::Partition}}:{rest}"),
+        None => arn,
+    }
+}
+
 /// How many of a secret's ARN's parts come before what CodeBuild takes out of it.
 const ARN_PARTS: usize = 7;
 
@@ -212,7 +221,7 @@ const ARN_PARTS: usize = 7;
 fn secret(id: &str) -> String {
     if id.starts_with("arn:") {
         let parts: Vec<&str> = id.splitn(ARN_PARTS + 1, ':').take(ARN_PARTS).collect();
-        return literal(&parts.join(":"));
+        return whole(&parts.join(":"));
     }
     let name = id.split(':').next().unwrap_or(id);
     format!(
@@ -231,7 +240,8 @@ mod tests {
         assert_eq!(secret("snyk-token"), format!("{own}snyk-token-??????"));
         assert_eq!(secret("odoo/db:password"), format!("{own}odoo/db-??????"));
         assert_eq!(secret("*"), format!("{own}${{!*}}-??????"));
-        let arn = "arn:aws:secretsmanager:ap-south-1:123456789012:secret:db-AbCdEf";
-        assert_eq!(secret(&format!("{arn}:password::")), arn);
+        let rest = "secretsmanager:ap-south-1:123456789012:secret:db-AbCdEf";
+        let arn = format!("arn:aws:{rest}:password::");
+        assert_eq!(secret(&arn), format!("arn:${{AWS::Partition}}:{rest}"));
     }
 }

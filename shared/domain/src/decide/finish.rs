@@ -23,6 +23,16 @@ pub struct Ending {
 pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
     let last = last_attempts(records);
     let unknown_environment = half_changed(&last);
+    // Every stage that failed must have stopped the machine. One that did not must
+    // not end as a success all the same.
+    let caught = caught.or_else(|| {
+        let failed = last.iter().find(|r| r.status == StageStatus::Failed)?;
+        Some(Failure {
+            stage: Some(failed.stage.clone()),
+            error: ErrorName::Bug.to_string(),
+            cause: "the state machine went past a stage that has failed".to_owned(),
+        })
+    });
     let Some(caught) = caught else {
         return match unknown_environment {
             None => Ending {
