@@ -287,7 +287,7 @@ class Deploy:
             outputs = stack.outputs()
             machines |= {name: outputs["StateMachineArn"]} if "StateMachineArn" in outputs else {}
             rollbacks |= {name: outputs["RollbackStateMachineArn"]} if "RollbackStateMachineArn" in outputs else {}
-        return {"region": self.args.region, "table": core["TableName"], "machines": machines,
+        return {"region": self.args.region, "table": core["TableName"], "artifacts": core["ArtifactsBucket"], "machines": machines,
                 "rollbacks": rollbacks, "public_url": core["PublicUrl"]}
 
     def connect(self, core: dict[str, str]) -> None:

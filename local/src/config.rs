@@ -29,6 +29,9 @@ pub struct StandInsConfig {
     /// Folders whose files are copied over a build's source, same relative
     /// paths, in this order.
     pub overlays: Vec<PathBuf>,
+    /// Folders that are copied over the source of one commit only, after those of
+    /// `overlays`: what the commit changes.
+    pub commits: BTreeMap<String, Vec<PathBuf>>,
     /// What image scans find: a file with a `DescribeImageScanFindings` answer
     /// or a sequence of them; two LOW findings when absent.
     pub findings: Option<PathBuf>,

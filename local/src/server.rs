@@ -252,6 +252,7 @@ impl Parts {
             tools_path: config.tools_path.clone(),
             sources: config.sources,
             overlays: config.overlays,
+            commits: config.commits,
             url: url.clone(),
             emulator: config.emulator,
             region: config.region,

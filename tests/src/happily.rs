@@ -210,7 +210,7 @@ impl World {
 }
 
 /// People who together reach the quorum, nobody more than needed.
-fn quorum_of(request: &Request, directory: &Directory) -> Vec<PersonId> {
+pub(crate) fn quorum_of(request: &Request, directory: &Directory) -> Vec<PersonId> {
     let mut chosen: Vec<PersonId> = Vec::new();
     let excluded = |person: &gatewright_domain::people::Person| {
         request.excluded.iter().any(|identity| person.is(identity))

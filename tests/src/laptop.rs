@@ -230,6 +230,28 @@ impl Laptop {
         reply.json().await.unwrap_or(json!({}))
     }
 
+    /// Puts something else into the artifacts' bucket under a key, as somebody with
+    /// all rights on it could.
+    ///
+    /// # Panics
+    /// When the bucket is not there.
+    pub async fn put_artifact(&self, key: &str, content: &[u8]) {
+        let connection = self.stack.connection();
+        let root = connection.credentials.as_ref().map(|c| c.key.clone());
+        let scope = format!(
+            "{}/20260101/ap-south-1/s3/aws4_request",
+            root.unwrap_or_default()
+        );
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        let endpoint = connection.endpoint.clone().unwrap_or_default();
+        let bucket = connection.artifacts.clone().unwrap_or_default();
+        let request = self.http.put(format!("{endpoint}/{bucket}/{key}"));
+        let request = request.header("authorization", authorization);
+        let (status, said) = self.answer(request.body(content.to_vec())).await;
+        assert_eq!(status, 200, "{said}");
+    }
+
     /// Ends the stack.
     pub async fn down(self) {
         self.stack.down().await;
@@ -246,6 +268,20 @@ pub fn messages(inbox: &Value) -> Vec<Value> {
         Value::Object(map) => map.values().flat_map(messages).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
+}
+
+/// Every approval link in a message.
+pub fn links_in(text: &str) -> Vec<String> {
+    let mut links = Vec::new();
+    let mut rest = text;
+    while let Some(link) = link_in(rest) {
+        let at = rest.find(&link).unwrap_or_default() + link.len();
+        rest = &rest[at..];
+        if !links.contains(&link) {
+            links.push(link);
+        }
+    }
+    links
 }
 
 /// The approval link in a message.

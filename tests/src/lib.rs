@@ -3,6 +3,7 @@
 //! build or a registry does is told by the test.
 
 pub mod happily;
+pub mod journey;
 pub mod laptop;
 pub mod machine;
 pub mod world;

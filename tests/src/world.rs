@@ -234,7 +234,7 @@ impl World {
             }
             None => {
                 self.builds.exports(id, Stored::SHA256, digest.hex());
-                let key = format!("{}/{}/{name}", self.definition.id, digest.hex());
+                let key = format!("artifacts/{}/{}/{name}", self.definition.id, digest.hex());
                 self.builds.exports(id, Stored::KEY, &key);
             }
         }

@@ -60,7 +60,9 @@ async fn fetch_source(run: &Run) -> Result<(), Outcome> {
     let folder = source::folder(&settings.sources, run.plan.location.as_deref())
         .map_err(|error| failed("CLIENT_ERROR", &error.to_string()))?
         .to_path_buf();
-    let overlays = settings.overlays.clone();
+    let version = run.entry.snapshot().source_version;
+    let of_commit = version.and_then(|version| settings.commits.get(&version).cloned());
+    let overlays = [settings.overlays.clone(), of_commit.unwrap_or_default()].concat();
     let to = run.entry.folders.source();
     run.log.say(&format!(
         "Laptop stand-in: the source is a copy of {} with {} overlays",

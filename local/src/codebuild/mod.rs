@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) sources: BTreeMap<String, PathBuf>,
     /// See [`StandInsConfig::overlays`](crate::StandInsConfig).
     pub(crate) overlays: Vec<PathBuf>,
+    /// See [`StandInsConfig::commits`](crate::StandInsConfig).
+    pub(crate) commits: BTreeMap<String, Vec<PathBuf>>,
     /// This server's address, ending in a slash.
     pub(crate) url: Url,
     /// The emulator's address.

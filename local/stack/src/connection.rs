@@ -41,6 +41,9 @@ pub struct Connection {
     /// id; a pipeline that deploys nothing has none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rollbacks: BTreeMap<String, String>,
+    /// The bucket for artifacts that are no images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<String>,
     /// Where the pages are.
     pub public_url: String,
     /// The laptop's inbox page.

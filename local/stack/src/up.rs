@@ -39,6 +39,8 @@ pub struct Options {
     pub sources: BTreeMap<String, PathBuf>,
     /// Folders copied over the source.
     pub overlays: Vec<PathBuf>,
+    /// Folders copied over the source of one commit only.
+    pub commits: BTreeMap<String, Vec<PathBuf>>,
     /// What image scans find.
     pub findings: Option<PathBuf>,
     /// The stand-ins' port; 0: a free one.
@@ -72,6 +74,7 @@ impl Options {
                 source("influencegen-container-images", "container-images"),
             ]),
             overlays: Vec::new(),
+            commits: BTreeMap::new(),
             findings: None,
             port: 0,
             pipelines: Vec::new(),
@@ -182,6 +185,7 @@ impl Stack {
             table: core.output("TableName")?,
             machines: deployed.of_pipelines("StateMachineArn"),
             rollbacks: deployed.of_pipelines("RollbackStateMachineArn"),
+            artifacts: Some(core.output("ArtifactsBucket")?),
             public_url,
             inbox: Some(format!("{base}/inbox")),
             people: people::users(emulator, &directory).await?,
@@ -250,6 +254,7 @@ fn stand_ins_config(
         event_sink: Arc::new(emulator.sink()),
         sources: options.sources.clone(),
         overlays: options.overlays.clone(),
+        commits: options.commits.clone(),
         findings: options.findings.clone(),
         tools_path: vec![options.tools.clone()],
         tool_binary: options.standin.clone(),

@@ -66,6 +66,7 @@ impl Stack {
             event_sink: sink.clone(),
             sources: BTreeMap::from([(format!("{REPOSITORY}.git"), source)]),
             overlays: vec![],
+            commits: BTreeMap::new(),
             findings: None,
             tools_path: wishes.tools_path,
             tool_binary: PathBuf::from(env!("CARGO_BIN_EXE_gatewright-standin")),

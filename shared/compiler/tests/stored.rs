@@ -193,7 +193,7 @@ fn what_was_made_is_what_is_deployed_and_nothing_else_is() {
     let sha256 = &made.exported["GATEWRIGHT_ARTIFACT_SHA256"];
     assert_eq!(
         made.exported["GATEWRIGHT_ARTIFACT_KEY"],
-        format!("shop/{sha256}/plan")
+        format!("artifacts/shop/{sha256}/plan")
     );
 
     let env = pinned(&made);
@@ -206,7 +206,10 @@ fn what_was_made_is_what_is_deployed_and_nothing_else_is() {
         shipped.said
     );
 
-    let stored = place.at("buckets/artifacts/shop").join(sha256).join("plan");
+    let stored = place
+        .at("buckets/artifacts/artifacts/shop")
+        .join(sha256)
+        .join("plan");
     std::fs::write(stored, "destroy all\n").unwrap();
     let refused = place.run(&definition, 1, &files, &env);
     assert!(

@@ -26,7 +26,7 @@ pub(super) fn store(definition: &Definition, stage: &Stage) -> Vec<String> {
     );
     let (sha256, key) = (Stored::SHA256, Stored::KEY);
     let known = format!(
-        "export {sha256}=\"$(sha256sum {file} | cut -d' ' -f1)\"\nexport {key}=\"{}/${sha256}/$(basename {file})\"",
+        "export {sha256}=\"$(sha256sum {file} | cut -d' ' -f1)\"\nexport {key}=\"artifacts/{}/${sha256}/$(basename {file})\"",
         definition.id
     );
     let put = format!("aws s3 cp --only-show-errors {file} \"s3://$ARTIFACTS_BUCKET/${key}\"");
