@@ -20,6 +20,7 @@ mod lower;
 mod matrix;
 mod notify;
 mod pipeline;
+mod route;
 mod routes;
 mod secrets;
 mod settings;

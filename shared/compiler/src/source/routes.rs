@@ -3,9 +3,10 @@
 use super::check::unknown;
 use super::language;
 use super::pipeline::RawPipeline;
+use super::route::Deploys;
 use super::sink::{Marked, Sink};
 use super::stage::RawStage;
-use super::triggers::{Deploys, RawTrigger, made_name, not_a_name};
+use super::triggers::{RawTrigger, made_name, not_a_name};
 use std::cell::Cell;
 
 /// A trigger's route: the stages that it runs, by position, in order.

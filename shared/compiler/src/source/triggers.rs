@@ -2,9 +2,10 @@
 
 use super::fields::{self, Fields};
 use super::language::{self, Object};
+use super::route::{Deploys, RawRoute};
 use super::sink::{Marked, Sink, Span};
 use super::tree::{Node, Value};
-use super::{time, values};
+use super::{route, time, values};
 use gatewright_domain::ids::EnvironmentName;
 use gatewright_domain::pipeline::{Event, Seconds};
 
@@ -26,24 +27,6 @@ pub(crate) struct RawTrigger {
     pub(crate) event: Event,
     pub(crate) route: RawRoute,
     pub(crate) budget: Option<Marked<Seconds>>,
-}
-
-/// Which stages a trigger runs, as written.
-#[derive(Debug, Clone)]
-pub(crate) struct RawRoute {
-    pub(crate) deploy: Deploys,
-    /// Exactly these.
-    pub(crate) stages: Option<Vec<Marked<String>>>,
-    pub(crate) skip: Vec<Marked<String>>,
-}
-
-/// The environments of a route.
-#[derive(Debug, Clone)]
-pub(crate) enum Deploys {
-    /// All of them.
-    All,
-    /// These; none at all when it is empty.
-    These(Vec<Marked<String>>),
 }
 
 const HELP: &str = "say for instance `on: {push: {branches: [main]}}` or `on: {manual: true}`";
@@ -144,7 +127,7 @@ fn trigger(kind: &str, node: &Node, at: &Span, sink: &Sink) -> Option<RawTrigger
         _ => &language::UPSTREAM,
     };
     let of = Fields::of(node, at, object, sink)?;
-    let route = route(&of, sink);
+    let route = route::read(&of, sink);
     let name = name(&of, object, sink);
     let budget = of
         .get("budget")
@@ -268,7 +251,7 @@ fn manual(node: &Node, at: &Span, all: &mut RawTriggers, sink: &Sink) {
 
 fn manual_triggers(node: &Node, at: &Span, sink: &Sink) -> Option<Vec<RawTrigger>> {
     let of = Fields::of(node, at, &language::MANUAL, sink)?;
-    let route = route(&of, sink);
+    let route = route::read(&of, sink);
     let name = name(&of, &language::MANUAL, sink);
     let budget = match of.get("budget") {
         Some(n) => Some(values::duration(n, "budget", sink)?),
@@ -360,8 +343,8 @@ fn name(of: &Fields<'_>, object: &Object, sink: &Sink) -> Option<Marked<String>>
 pub(crate) fn not_a_name(name: &str) -> Option<&'static str> {
     if name.is_empty() || name.chars().count() > 60 {
         Some("have 1 to 60 characters")
-    } else if name.contains(['\'', '"', '`', '\\']) {
-        Some("contain no quotes and no backslashes")
+    } else if name.contains(['\'', '"', '`', '\\', '{', '}']) {
+        Some("contain no quotes, braces and backslashes")
     } else if name.chars().any(char::is_control) {
         Some("be one line of text")
     } else if name.trim() != name {
@@ -369,64 +352,6 @@ pub(crate) fn not_a_name(name: &str) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// The keys that say which stages run.
-fn route(of: &Fields<'_>, sink: &Sink) -> Option<RawRoute> {
-    let names = |key| of.get(key).map(|n| fields::texts(n, key, "a stage", sink));
-    let (stages, skip) = (names("stages"), names("skip"));
-    if let (Some(_), Some(other)) = (
-        &stages,
-        ["deploy", "skip"].iter().find(|key| of.get(key).is_some()),
-    ) {
-        let at = of.entry(other).map_or(&of.at, |(at, _)| at);
-        sink.error_help(
-            at,
-            format!(
-                "{other:?} means nothing beside \"stages\": those are exactly the stages that run"
-            ),
-            "keep one of them",
-        );
-        return None;
-    }
-    if let (Some(said), Some((at, _))) = (&stages, of.entry("stages"))
-        && said.is_empty()
-    {
-        sink.error(at, "stages is empty: the release would do nothing");
-        return None;
-    }
-    let deploy = of
-        .get("deploy")
-        .map_or(Some(Deploys::All), |n| deploys(n, sink));
-    Some(RawRoute {
-        deploy: deploy?,
-        stages,
-        skip: skip.unwrap_or_default(),
-    })
-}
-
-fn deploys(node: &Node, sink: &Sink) -> Option<Deploys> {
-    if let Value::List(items) = &node.value {
-        let named = fields::texts(node, "deploy", "an environment", sink);
-        if let Some(word) = named
-            .iter()
-            .find(|n| ["none", "all"].contains(&n.value.as_str()))
-        {
-            sink.error_help(
-                &word.at,
-                format!("{:?} stands alone", word.value),
-                format!("write `deploy: {}`", word.value),
-            );
-            return None;
-        }
-        return (named.len() == items.len()).then_some(Deploys::These(named));
-    }
-    let said = fields::text(node, "deploy", sink)?;
-    Some(match said.value.as_str() {
-        "all" => Deploys::All,
-        "none" => Deploys::These(Vec::new()),
-        _ => Deploys::These(vec![said]),
-    })
 }
 
 /// The name made from what a trigger matches, when it is the only one of its

@@ -65,9 +65,13 @@ fn guarded(raw: &RawPipeline, routes: &[Route<'_>], index: usize, stage: &RawSta
 /// A project carries the rights of its pipeline and its environment. A stage that
 /// borrows another's by name would have those rights without lock and approval.
 pub(super) fn projects(raw: &RawPipeline, stage: &RawStage, sink: &Sink) {
-    let (Some(id), Some(project)) = (&raw.id, &stage.settings.project) else {
+    let said = stage.settings.project.as_ref();
+    let (Some(id), Some(project)) = (&raw.id, said.or(raw.defaults.project.as_ref())) else {
         return;
     };
+    if matches!(stage.kind, Kind::Approval(_)) {
+        return;
+    }
     let name = project.value.as_str();
     if !name.starts_with("gatewright-") {
         return;

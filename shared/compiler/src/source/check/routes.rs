@@ -159,33 +159,31 @@ fn schedule_name(raw: &RawPipeline, route: &Route<'_>, trigger: &RawTrigger, sin
     }
 }
 
-/// Nobody is asked about a change that does not come. After a deploy, people may
-/// be asked what they think of it: that is a sign-off.
+/// Nobody is asked about an environment that the release leaves alone. Before a
+/// change, an approval allows it; after one, it is a sign-off.
 fn asked_for_something(raw: &RawPipeline, route: &Route<'_>, all: &[Route<'_>], sink: &Sink) {
-    let stages = &raw.stages.stages;
-    for index in &route.stages {
-        let stage = &stages[*index];
+    let on_route = || route.stages.iter().map(|index| &raw.stages.stages[*index]);
+    for stage in on_route() {
         let (Kind::Approval(_), Some(environment)) = (&stage.kind, &stage.environment) else {
             continue;
         };
-        let follows = route.stages.iter().filter(|at| *at != index).any(|at| {
-            let after = &stages[*at];
-            let works = matches!(after.kind, Kind::Build | Kind::Deploy { .. });
-            let here = after
+        let touched = on_route().any(|other| match other.kind {
+            Kind::Build | Kind::Deploy { .. } => other
                 .environment
                 .as_ref()
-                .is_some_and(|e| e.value == environment.value);
-            (works && here) || matches!(after.kind, Kind::Unclear)
+                .is_some_and(|e| e.value == environment.value),
+            Kind::Unclear => true,
+            Kind::Approval(_) => false,
         });
-        if !follows {
+        if !touched {
             sink.warn(
                 &stage.at,
                 format!(
-                    "people are asked about {}, and nothing after it changes that{}",
+                    "people are asked about {}, and nothing works there{}",
                     environment.value,
                     super::on_route(route, all)
                 ),
-                "leave the approval out, or deploy after it",
+                "leave the approval out, or deploy there",
             );
         }
     }

@@ -7,7 +7,7 @@ const PATTERNS: Kind = Kind::List(&Kind::Form(
     "^[^/\\s~^:\\[\\]\\\\{}()|+$][^\\s~^:\\[\\]\\\\{}()|+$]*$",
     "a pattern",
 ));
-const TRIGGER_NAME: Kind = Kind::Form("^[^'\"\\\\`]{1,60}$", "a trigger's name");
+const TRIGGER_NAME: Kind = Kind::Form("^[^'\"\\\\`{}]{1,60}$", "a trigger's name");
 
 const NAMED: Key = default(
     "name",
