@@ -191,6 +191,18 @@ def let_parallel_states_assign() -> None:
     stepfunctions._run_parallel_branches = run_parallel_branches
 
 
+def let_loopback_count_as_tls() -> None:
+    """Policies that deny what comes without TLS would deny everything here."""
+    from ministack.core import iam_evaluator
+
+    stock = iam_evaluator._resolve_condition_key
+
+    def resolve(key, ctx):
+        return "true" if key.lower() == "aws:securetransport" else stock(key, ctx)
+
+    iam_evaluator._resolve_condition_key = resolve
+
+
 def set_tick(seconds: float) -> None:
     from ministack.services import eventbridge, scheduler
 
@@ -333,6 +345,7 @@ def main() -> int:
     try:
         open_the_door_for_events()
         let_parallel_states_assign()
+        let_loopback_count_as_tls()
         let_root_play_codebuild()
         fill_in_scheduled_times()
         set_tick(args.tick)

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// How long a whole release may take before a test says that it hangs: the
 /// longest has a dozen builds and half an hour of scaled pauses.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 impl Laptop {
     /// Starts a release of this pipeline.
@@ -103,7 +103,8 @@ impl Laptop {
         }
     }
 
-    /// The newest link of this person whose page has a form for this stage.
+    /// The newest link of this person whose page has a form: releases that ask take
+    /// turns.
     async fn link_for(&self, first_name: &str, stage: &StageName) -> (String, String) {
         let began = Instant::now();
         loop {
@@ -117,8 +118,8 @@ impl Laptop {
             links.dedup();
             for link in links.into_iter().rev() {
                 let (status, page) = self.get(&link).await;
-                let escaped = stage.as_str().replace('&', "&#38;");
-                if status == 200 && page.contains(&escaped) && hidden(&page, "nonce").is_some() {
+                // A request that is over has no form.
+                if status == 200 && hidden(&page, "nonce").is_some() {
                     return (link, page);
                 }
             }
@@ -172,6 +173,25 @@ impl Laptop {
         }
         entered.retain(|state| known.contains(state));
         entered
+    }
+
+    /// The end of the log of every stage that failed, for a test's message.
+    ///
+    /// # Panics
+    /// When the record cannot be read.
+    pub async fn logs(&self, release: &ReleaseId) -> String {
+        let records = self.store.stages(release).await;
+        let mut told = String::new();
+        for record in records.unwrap_or_else(|e| panic!("{e}")) {
+            let (Some(_), Some(log)) = (&record.failure, &record.log) else {
+                continue;
+            };
+            let (_, text) = self.get(log).await;
+            let lines: Vec<&str> = text.lines().collect();
+            let last = &lines[lines.len().saturating_sub(40)..];
+            told.push_str(&format!("\n--- {}\n{}\n", record.stage, last.join("\n")));
+        }
+        told
     }
 
     /// Asserts what must hold of every ended release: a whole ledger, no lock of

@@ -57,10 +57,11 @@ async fn goes_well(laptop: &Laptop, definition: &Definition, trigger: &Trigger) 
     let name = name_for(definition, trigger);
     let release = laptop.begin(definition.id.as_str(), &name, &input).await;
     let head = laptop.approve_all(&release).await;
+    let logs = laptop.logs(&release).await;
     assert_eq!(
         head.status,
         Status::Succeeded,
-        "{about}: {:?}",
+        "{about}: {:?}{logs}",
         head.failure
     );
     took_its_route(laptop, definition, trigger, &head).await;
