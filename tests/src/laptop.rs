@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use gatewright_aws::Store;
 use gatewright_aws::table::dynamo::DynamoTable;
-use gatewright_aws::tasks::StepFunctions;
+use gatewright_aws::tasks::{Executions, StepFunctions};
 use gatewright_domain::ReleaseId;
 use gatewright_domain::release::Head;
 use gatewright_stack::{Options, Stack};

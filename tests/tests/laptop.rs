@@ -299,14 +299,14 @@ async fn same_digest_everywhere(laptop: &Laptop, head: &Head) {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(staging.artifact.digest, production.artifact.digest);
+    assert_eq!(staging.artifacts[0].digest, production.artifacts[0].digest);
     let cluster = reqwest::get(format!("{}/cluster", laptop.stack.stand_ins_url()))
         .await
         .unwrap()
         .text()
         .await
         .unwrap();
-    let count = cluster.matches(staging.artifact.digest.as_str()).count();
+    let count = cluster.matches(staging.artifacts[0].digest.as_str()).count();
     assert!(
         count >= 2,
         "both namespaces run the digest that was approved: {cluster}"
