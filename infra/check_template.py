@@ -353,20 +353,33 @@ def check_pipeline_policies(template: Template) -> None:
         check(template.actions(role) == {"lambda:InvokeFunction"}, f"{role} may do more than call start-release")
 
 
+def check_shared_names(templates: dict[str, Template]) -> None:
+    """No two pipelines have a thing of one name: the second stack could not be made."""
+    owners: dict[tuple[str, str], str] = {}
+    for pipeline, template in templates.items():
+        for resource in template.resources.values():
+            for key in ("RepositoryName", "Name", "StateMachineName", "LogGroupName"):
+                name = json.dumps(resource["Properties"].get(key))
+                owner = owners.setdefault((resource["Type"] + key, name), pipeline) if name != "null" else pipeline
+                check(owner == pipeline, f"{pipeline} and {owner} both have {name} ({resource['Type']})")
+
+
 def main() -> int:
     global about
     core = Template(HERE / "template.yaml")
     about = "template.yaml"
     for part in (check_policies, check_functions, check_callers, check_executions, check_table, check_bucket):
         part(core)
-    templates = {path.name.removesuffix(".template.json"): path for path in sorted(PIPELINES.glob("*.template.json"))}
-    for pipeline, path in templates.items():
-        about = f"pipelines/{path.name}"
-        template = Template(path)
+    templates = {path.name.removesuffix(".template.json"): Template(path)
+                 for path in sorted(PIPELINES.glob("*.template.json"))}
+    for pipeline, template in templates.items():
+        about = f"pipelines/{pipeline}.template.json"
         check_machines(template, pipeline, core)
         check_projects(template, pipeline)
         check_repositories(template)
         check_pipeline_policies(template)
+    about = "pipelines"
+    check_shared_names(templates)
     about = "statemachines"
     for path in MACHINES.glob("*.asl.json"):
         check(path.name.split(".")[0] in templates, f"{path.name} is compiled and not deployed")
