@@ -57,13 +57,13 @@ browser:
 	  || { echo "installing chromium and chromium-driver"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
 
 .PHONY: lint
-lint: $(LAPTOP)/ready .venv/lint/ready ## formatting, clippy, rustdoc, the boundaries, licences, the template, the machines
+lint: $(LAPTOP)/ready .venv/lint/ready ## formatting, clippy, rustdoc, the boundaries, licences, the templates, the machines
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --quiet --workspace --no-deps
 	tests/lint/boundaries.sh
 	$(PYTHON) tests/lint/dependencies.py
-	$(LAPTOP)/bin/cfn-lint --include-checks I -- infra/template.yaml infra/codepipeline-example.yaml
+	$(LAPTOP)/bin/cfn-lint --include-checks I -- infra/template.yaml infra/codepipeline-example.yaml infra/pipelines/*.template.json
 	$(LAPTOP)/bin/python infra/check_template.py
 	$(CARGO) run --quiet --locked -p gatewright -- validate
 	$(CARGO) run --quiet --locked -p gatewright -- compile --check
@@ -80,10 +80,11 @@ bench: build ## cold start and memory against Python and Node, and the orchestra
 	$(PYTHON) tests/bench/bench.py --setup .venv/bench --bootstrap target/release/bootstrap --demo-json .stack/demo.json
 
 .PHONY: deploy
-deploy: build ## deploys infra/template.yaml to your AWS account; STACK=gatewright REGION=ap-south-1 ARGS="--parameter NAME=VALUE"
+deploy: build ## deploys the core, applies the definitions, deploys the pipelines; PIPELINES="pl-gps-001 …" (all) STACK=gatewright REGION=ap-south-1 ARGS="--parameter NAME=VALUE"
+	$(CARGO) build --quiet --locked -p gatewright
 	@[ -e .venv/deploy/ready ] || { $(PYTHON) -m venv .venv/deploy && .venv/deploy/bin/pip install --quiet --requirement infra/requirements.txt && touch .venv/deploy/ready; }
 	.venv/deploy/bin/python infra/deploy.py --stack $(or $(STACK),gatewright) --region $(or $(REGION),ap-south-1) \
-	  --zip target/lambda/release.zip --connection .gatewright.json $(ARGS)
+	  --zip target/lambda/release.zip --connection .gatewright.json --gatewright target/debug/gatewright $(ARGS) $(PIPELINES)
 
 .PHONY: clean
 clean: ## removes what was built and set up

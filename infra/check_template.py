@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Holds infra/template.yaml to what its comments promise; part of `make lint`.
+"""Holds the templates to what they promise; part of `make lint`.
 
 cfn-lint knows CloudFormation's rules, this knows ours: who may do what, and that
-nothing was forgotten when a function, a route or a pipeline was added. It looks
-at what SAM makes of the template, so that nothing which SAM adds escapes it.
+nothing was forgotten when a function or a route was added. The core,
+infra/template.yaml, is looked at as SAM leaves it, so that nothing which SAM adds
+escapes; the pipelines' templates as they are. Those are made by a program, and
+this shares no code with it: a second pair of eyes.
 
 Prints what is wrong, a line each, and exits with 1; otherwise with 0.
 """
@@ -20,6 +22,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 MACHINES = HERE.parent / "statemachines"
+PIPELINES = HERE / "pipelines"
 
 # Statements that may say `Resource: "*"`: the role and its actions, and why.
 ANY_RESOURCE = {
@@ -29,14 +32,28 @@ ANY_RESOURCE = {
     ("JudgeScanRole", "inspector2:ListFindings"): "Inspector's lists know no resources",
     ("SweepRole", "inspector2:ListCoverage"): "Inspector's lists know no resources",
     ("SweepRole", "inspector2:ListFindings"): "Inspector's lists know no resources",
-    ("BuildRole", "ecr:GetAuthorizationToken"): "ECR's log-in names no repository",
-    ("DeployStagingRole", "ecr:GetAuthorizationToken"): "ECR's log-in names no repository",
-    ("DeployProductionRole", "ecr:GetAuthorizationToken"): "ECR's log-in names no repository",
-} | {
-    ("PlGps001Role", f"logs:{action}"): "Step Functions' log delivery knows no resources"
+}
+
+# The same in a pipeline's template, where only actions are known beforehand.
+ANY_RESOURCE_OF_PIPELINE = {"ecr:GetAuthorizationToken": "ECR's log-in names no repository"} | {
+    f"logs:{action}": "Step Functions' log delivery knows no resources"
     for action in ("CreateLogDelivery", "DeleteLogDelivery", "DescribeLogGroups", "DescribeResourcePolicies",
                    "GetLogDelivery", "ListLogDeliveries", "PutResourcePolicy", "UpdateLogDelivery")
 }
+
+# What a project's role may do at most, whatever its definition says.
+BUILD_ACTIONS = {
+    "logs:CreateLogStream", "logs:PutLogEvents",
+    "codebuild:CreateReportGroup", "codebuild:CreateReport", "codebuild:UpdateReport",
+    "codebuild:BatchPutTestCases", "codebuild:BatchPutCodeCoverages",
+    "ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer",
+    "s3:GetObject", "secretsmanager:GetSecretValue", "ssm:GetParameters",
+}
+PUSH_ACTIONS = {
+    "ecr:BatchCheckLayerAvailability", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage",
+    "ecr:StartImageScan", "ecr:UploadLayerPart",
+}
+WAY_IN_ACTIONS = {"eks:DescribeCluster", "sts:AssumeRole"}
 
 # Routes that anybody may call; what they do is decided by token or signature.
 OPEN_ROUTES = {"GET /approve", "HEAD /approve", "POST /approve", "POST /slack/interactions",
@@ -50,15 +67,21 @@ VARIABLE_NEEDS = {
     "AWS_ENDPOINT_URL_CODEBUILD": "codebuild:",
     "AWS_ENDPOINT_URL_ECR": "ecr:",
     "GATEWRIGHT_TOPIC": "sns:Publish",
+    "GATEWRIGHT_MACHINE_PREFIX": "states:StartExecution",
 }
 SECRET_VARIABLES = {"GATEWRIGHT_LINK_SECRET": "LinkSecret", "GATEWRIGHT_SLACK_SECRET": "SlackSecret"}
 
+# What the core's policies and rules know machines by: never all of the account's.
+OUR_MACHINES = "stateMachine:${MachinePrefix}"
+TAGGED = {"StringEquals": {"ecr:ResourceTag/gatewright": "image-repository"}}
+
 wrong: list[str] = []
+about = ""
 
 
 def check(right: bool, message: str) -> None:
     if not right:
-        wrong.append(message)
+        wrong.append(f"{about}: {message}")
 
 
 def many(value) -> list:
@@ -85,18 +108,18 @@ def references(value) -> set[str]:
 
 
 class Template:
-    """The template as CloudFormation gets it."""
+    """A template as CloudFormation gets it."""
 
     def __init__(self, path: pathlib.Path):
-        text = path.read_text()
-        self.substitutions = {
-            name: set(resource["Properties"]["DefinitionSubstitutions"])
-            for name, resource in yaml_parse(text)["Resources"].items()
-            if resource["Type"] == "AWS::Serverless::StateMachine"}
-        session = boto3.Session(region_name="ap-south-1")  # SAM asks for a region, nothing is called
-        translated = Translator({}, Parser(), boto_session=session).translate(yaml_parse(text), parameter_values={})
-        # Plain JSON types, whatever the parser made.
-        self.resources = json.loads(json.dumps(translated))["Resources"]
+        if path.suffix == ".json":
+            self.whole = json.loads(path.read_text())
+        else:
+            session = boto3.Session(region_name="ap-south-1")  # SAM asks for a region, nothing is called
+            source = yaml_parse(path.read_text())
+            translated = Translator({}, Parser(), boto_session=session).translate(source, parameter_values={})
+            # Plain JSON types, whatever the parser made.
+            self.whole = json.loads(json.dumps(translated))
+        self.resources = self.whole["Resources"]
 
     def of(self, kind: str) -> dict[str, dict]:
         """Logical id and properties of each resource of a type."""
@@ -131,6 +154,11 @@ def check_policies(template: Template) -> None:
                 check("*" not in action, f"{role} may {action}: name the actions")
                 if "*" in many(statement["Resource"]):
                     check((role, action) in ANY_RESOURCE, f"{role} may {action} on everything: name the resources")
+                if action.startswith("ecr:"):
+                    check(statement.get("Condition") == TAGGED, f"{role} may {action} on repositories that are not ours")
+                if action.startswith("states:") and "SendTask" not in action:
+                    check("${MachinePrefix}" in json.dumps(statement["Resource"]),
+                          f"{role} may {action} on machines that are not ours")
                 if action == "dynamodb:DeleteItem":
                     leading = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
                     check(bool(leading) and set(many(leading)) <= DELETABLE,
@@ -198,34 +226,36 @@ def check_callers(template: Template) -> None:
         check("ReportBatchItemFailures" in source.get("FunctionResponseTypes", []), f"{name} repeats a whole batch")
         check(0 <= source.get("MaximumRetryAttempts", -1) and bool(references(source.get("DestinationConfig", {}))),
               f"{name}: one bad record would hold up the stream for a day")
-    check(len(template.of("AWS::Lambda::EventSourceMapping")) <= 2, "a DynamoDB stream serves two readers")
+    check(len(template.of("AWS::Lambda::EventSourceMapping")) <= 3,
+          "a DynamoDB stream serves two readers, and a third that has time")
 
 
-def check_machines(template: Template) -> None:
-    """Each compiled machine is deployed, watched, and gets exactly what it names."""
-    machines = template.of("AWS::StepFunctions::StateMachine")
-    ended = {reference for rule in template.of("AWS::Events::Rule").values()
-             if "aws.states" in rule.get("EventPattern", {}).get("source", [])
-             for reference in references(rule["EventPattern"]["detail"]["stateMachineArn"])}
+def check_executions(template: Template) -> None:
+    """What the core does with machines, it does with every pipeline's and with no other."""
+    heard = [rule["EventPattern"]["detail"]["stateMachineArn"] for rule in template.of("AWS::Events::Rule").values()
+             if "aws.states" in rule.get("EventPattern", {}).get("source", [])]
+    check(len(heard) == 1 and OUR_MACHINES + '"' in json.dumps(heard), "finish-release does not hear of all executions that fail")
     described = [s["Resource"] for s in template.statements("SweepRole") if "states:DescribeExecution" in many(s["Action"])]
-    for name, machine in machines.items():
-        pipeline = machine["StateMachineName"]["Fn::Sub"].removeprefix("${MachinePrefix}")
-        check(name in ended, f"{pipeline}: finish-release does not hear of executions that fail")
-        check(f"execution:${{MachinePrefix}}{pipeline}:*" in json.dumps(described), f"{pipeline}: sweep may not describe executions")
-        logging = machine.get("LoggingConfiguration", {})
-        check(logging.get("Level") == "ERROR" and logging.get("IncludeExecutionData") is False,
-              f"{pipeline}: inputs and task tokens would be logged")
-        invoked = {f for s in template.statements(f"{name}Role") if many(s["Action"]) == ["lambda:InvokeFunction"]
-                   for f in references(s["Resource"])}
-        check(invoked == template.substitutions[name], f"{pipeline} may call {sorted(invoked)}, not what it is given")
-        compiled = MACHINES / f"{pipeline}.asl.json"
-        if compiled.exists():
-            named = set(re.findall(r"\$\{([A-Za-z0-9]+)\}", compiled.read_text()))
-            check(named == template.substitutions[name],
-                  f"{compiled.name} names {sorted(named)}, the template gives {sorted(template.substitutions[name])}")
-    deployed = {m["StateMachineName"]["Fn::Sub"].removeprefix("${MachinePrefix}") for m in machines.values()}
-    for path in MACHINES.glob("*.asl.json"):
-        check(path.name.removesuffix(".asl.json") in deployed, f"{path.name} is compiled and not deployed")
+    check("execution:${MachinePrefix}*" in json.dumps(described), "sweep may not describe all executions")
+    started = {s["Effect"]: json.dumps(s["Resource"]) for s in template.statements("StartReleaseRole")
+               if "states:StartExecution" in many(s["Action"])}
+    check(OUR_MACHINES + '*"' in started.get("Allow", ""), "start-release may not start every pipeline")
+    check(OUR_MACHINES + '*.rollback"' in started.get("Deny", ""), "start-release may start rollbacks")
+
+
+def check_bucket(template: Template) -> None:
+    bucket = template.resources["Artifacts"]
+    properties = bucket["Properties"]
+    check(bucket.get("UpdateReplacePolicy") == "Retain" and bucket.get("DeletionPolicy", "").startswith("Retain"),
+          "the artifacts would go with the stack")
+    check(all(properties["PublicAccessBlockConfiguration"].values()) and len(properties["PublicAccessBlockConfiguration"]) == 4,
+          "the bucket could be made public")
+    check(properties["VersioningConfiguration"]["Status"] == "Enabled", "an artifact can be overwritten for good")
+    check("BucketEncryption" in properties, "the bucket is not encrypted")
+    expired = [rule for rule in properties["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule]
+    check(all(rule.get("Prefix") == "cache/" for rule in expired), "artifacts expire")
+    policy = json.dumps(template.of("AWS::S3::BucketPolicy"))
+    check('"aws:SecureTransport": "false"' in policy and '"Effect": "Deny"' in policy, "the bucket answers without TLS")
 
 
 def check_table(template: Template) -> None:
@@ -240,12 +270,121 @@ def check_table(template: Template) -> None:
     check(not re.search(r"\$context\.(path|customDomain|.*[qQ]uery)", log_format), "the access log would hold personal tokens")
 
 
+# -- Pipelines ----------------------------------------------------------------
+
+
+def check_machines(template: Template, pipeline: str, core: Template) -> None:
+    """Each compiled machine is deployed, gets what it names, and is called what the core expects."""
+    names = {}
+    for name, machine in template.of("AWS::StepFunctions::StateMachine").items():
+        title = machine["StateMachineName"]["Fn::Sub"]
+        check(title.startswith("${MachinePrefix}"), f"{name}: the core would not hear of {title}")
+        compiled = MACHINES / f"{title.removeprefix('${MachinePrefix}')}.asl.json"
+        names[compiled.name] = name
+        logging = machine["LoggingConfiguration"]
+        check(logging["Level"] == "ERROR" and logging["IncludeExecutionData"] is False,
+              f"{name}: inputs and task tokens would be logged")
+        given = set(machine["DefinitionSubstitutions"])
+        role = next(iter(references(machine["RoleArn"])))
+        invoked = {f for s in template.statements(role) if many(s["Action"]) == ["lambda:InvokeFunction"]
+                   for f in references(s["Resource"])}
+        check(invoked == given, f"{name} may call {sorted(invoked)}, not what it is given")
+        named = set(re.findall(r"\$\{([A-Za-z0-9]+)\}", compiled.read_text())) if compiled.exists() else set()
+        check(compiled.exists() and named <= given, f"{compiled.name} names {sorted(named)}, the template gives {sorted(given)}")
+    expected = {path.name for path in MACHINES.glob("*.asl.json") if path.name.split(".")[0] == pipeline}
+    check(expected == set(names), f"{sorted(expected)} are compiled, {sorted(names)} are deployed")
+    handed = {"MachineBucket", "MachineKey", "RollbackKey"} | set(core.whole["Outputs"])
+    for name, parameter in template.whole["Parameters"].items():
+        check(name in handed or "Default" in parameter, f"nobody gives {name}: the core has no such output")
+
+
+def check_projects(template: Template, pipeline: str) -> None:
+    roles = []
+    for name, project in template.of("AWS::CodeBuild::Project").items():
+        role = next(iter(references(project["ServiceRole"])))
+        roles.append(role)
+        check(project["Name"].startswith("gatewright-"), f"{name}: start-build may start gatewright-* only")
+        check("exit 1" in project["Source"]["BuildSpec"], f"{name} does something when a person starts it")
+        actions = template.actions(role)
+        pushes, enters = actions & (PUSH_ACTIONS | {"s3:PutObject"}), actions & WAY_IN_ACTIONS
+        check(not actions - BUILD_ACTIONS - pushes - enters, f"{role} may {sorted(actions - BUILD_ACTIONS - pushes - enters)}")
+        pushed = [s for s in template.statements(role) if "ecr:PutImage" in many(s["Action"])
+                  or "s3:PutObject" in many(s["Action"]) and "/artifacts/" in json.dumps(s["Resource"])]
+        check(not (enters and pushed), f"{role} can both make an artifact and bring it into an environment")
+        for statement in template.statements(role):
+            for resource in many(statement["Resource"]):
+                text = resource["Fn::Sub"] if isinstance(resource, dict) and "Fn::Sub" in resource else json.dumps(resource)
+                own = f"/{pipeline}/" in text or "/cache/" + project["Name"] in text
+                check("PutObject" not in json.dumps(statement["Action"]) or own, f"{role} may put into {text}")
+    check(len(roles) == len(set(roles)), "two projects share a role")
+
+
+def check_repositories(template: Template) -> None:
+    for name, resource in template.resources.items():
+        if resource["Type"] != "AWS::ECR::Repository":
+            continue
+        properties = resource["Properties"]
+        check(resource.get("UpdateReplacePolicy") == "Retain" and resource.get("DeletionPolicy", "").startswith("Retain"),
+              f"{name}: what runs would go with the stack")
+        check(properties["ImageTagMutability"] == "IMMUTABLE", f"{name}: a tag could come to mean another image")
+        check(properties["ImageScanningConfiguration"]["ScanOnPush"] is False, f"{name}: a scan on push uses up the day's scan")
+        check({"Key": "gatewright", "Value": "image-repository"} in properties.get("Tags", []), f"{name}: the core may not look at it")
+        rules = json.loads(properties["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+        check(rules[-1]["selection"]["tagStatus"] == "any" and rules[0]["selection"]["tagPatternList"] == ["v*"],
+              f"{name}: released images are not kept first")
+
+
+def check_pipeline_policies(template: Template) -> None:
+    for role, properties in template.of("AWS::IAM::Role").items():
+        check(not properties.get("ManagedPolicyArns"), f"{role} has a managed policy, which is wider than what it needs")
+        trust = json.dumps(properties["AssumeRolePolicyDocument"])
+        check('"aws:SourceAccount"' in trust, f"{role}: a service could act as it for somebody else's resource")
+        for statement in template.statements(role):
+            check(not {"NotAction", "NotResource"} & set(statement), f"{role}: say what is allowed, not what is not")
+            for action in many(statement["Action"]):
+                check("*" not in action, f"{role} may {action}: name the actions")
+                if "*" in many(statement["Resource"]):
+                    check(action in ANY_RESOURCE_OF_PIPELINE, f"{role} may {action} on everything: name the resources")
+                check(not action.startswith(("dynamodb:", "states:", "iam:", "codebuild:Start")),
+                      f"{role} may {action}: only the core's functions may")
+    for name, schedule in template.of("AWS::Scheduler::Schedule").items():
+        role = next(iter(references(schedule["Target"]["RoleArn"])))
+        check(references(schedule["Target"]["Arn"]) == {"StartRelease"}, f"{name} calls something else than start-release")
+        check(template.actions(role) == {"lambda:InvokeFunction"}, f"{role} may do more than call start-release")
+
+
+def check_shared_names(templates: dict[str, Template]) -> None:
+    """No two pipelines have a thing of one name: the second stack could not be made."""
+    owners: dict[tuple[str, str], str] = {}
+    for pipeline, template in templates.items():
+        for resource in template.resources.values():
+            for key in ("RepositoryName", "Name", "StateMachineName", "LogGroupName"):
+                name = json.dumps(resource["Properties"].get(key))
+                owner = owners.setdefault((resource["Type"] + key, name), pipeline) if name != "null" else pipeline
+                check(owner == pipeline, f"{pipeline} and {owner} both have {name} ({resource['Type']})")
+
+
 def main() -> int:
-    template = Template(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "template.yaml")
-    for part in (check_policies, check_functions, check_callers, check_machines, check_table):
-        part(template)
+    global about
+    core = Template(HERE / "template.yaml")
+    about = "template.yaml"
+    for part in (check_policies, check_functions, check_callers, check_executions, check_table, check_bucket):
+        part(core)
+    templates = {path.name.removesuffix(".template.json"): Template(path)
+                 for path in sorted(PIPELINES.glob("*.template.json"))}
+    for pipeline, template in templates.items():
+        about = f"pipelines/{pipeline}.template.json"
+        check_machines(template, pipeline, core)
+        check_projects(template, pipeline)
+        check_repositories(template)
+        check_pipeline_policies(template)
+    about = "pipelines"
+    check_shared_names(templates)
+    about = "statemachines"
+    for path in MACHINES.glob("*.asl.json"):
+        check(path.name.split(".")[0] in templates, f"{path.name} is compiled and not deployed")
     for message in wrong:
-        print(f"template.yaml: {message}", file=sys.stderr)
+        print(message, file=sys.stderr)
     return 1 if wrong else 0
 
 

@@ -3,12 +3,14 @@
 
     launch.py --port 4566 --auth --tick 1
 
-It is MiniStack's own app, with six things around it that its command lacks:
+It is MiniStack's own app, with seven things around it that its command lacks:
 
 - an environment made from nothing (functions inherit the emulator's whole
   environment) and a folder of its own for everything that it writes;
 - a door for the stand-ins: PutEvents with a source `aws.*`, which AWS and
   MiniStack refuse, is how they send CodeBuild's and ECR's events;
+- a loopback that counts as TLS: policies that refuse plain HTTP are the ones that
+  deploy to AWS, and the emulator speaks nothing else;
 - CodeBuild's part in AssumeRole: root may assume roles that trust it for this
   account, in sessions that are named as CodeBuild's, so that the stand-in's builds
   act as their project's role;
@@ -139,6 +141,18 @@ def open_the_door_for_events() -> None:
     eventbridge._put_events = put_events
 
 
+def take_loopback_for_tls() -> None:
+    """`aws:SecureTransport` is true: nothing leaves this machine."""
+    from ministack import app
+
+    stock = app.pin_request_origin
+
+    def pin_request_origin(source_ip, secure_transport):
+        stock(source_ip, True)
+
+    app.pin_request_origin = pin_request_origin
+
+
 def let_root_play_codebuild() -> None:
     """Fills in the account for which CodeBuild assumes a role, which roles ask for.
 
@@ -189,18 +203,6 @@ def let_parallel_states_assign() -> None:
         return results, next_state
 
     stepfunctions._run_parallel_branches = run_parallel_branches
-
-
-def let_loopback_count_as_tls() -> None:
-    """Policies that deny what comes without TLS would deny everything here."""
-    from ministack.core import iam_evaluator
-
-    stock = iam_evaluator._resolve_condition_key
-
-    def resolve(key, ctx):
-        return "true" if key.lower() == "aws:securetransport" else stock(key, ctx)
-
-    iam_evaluator._resolve_condition_key = resolve
 
 
 def set_tick(seconds: float) -> None:
@@ -345,7 +347,7 @@ def main() -> int:
     try:
         open_the_door_for_events()
         let_parallel_states_assign()
-        let_loopback_count_as_tls()
+        take_loopback_for_tls()
         let_root_play_codebuild()
         fill_in_scheduled_times()
         set_tick(args.tick)

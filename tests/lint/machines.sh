@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Two linters that are not ours read every compiled machine; each finds what the
-# other misses: asl-validator JSONata and structure, statelint dangling transitions.
+# Two linters that are not ours read every compiled machine, those for rollbacks
+# too; each finds what the other misses: asl-validator JSONata and structure, statelint dangling transitions.
 set -euo pipefail
 here=$(dirname "$0")
 for machine in statemachines/*.asl.json; do

@@ -41,6 +41,7 @@ pub(super) struct Cp {
 /// Runs a command.
 pub(super) async fn run(command: S3, console: &mut Console) -> Result<(), ToolError> {
     let bucket = Bucket::from_environment()?;
+    console.note("aws s3: the bucket is in the emulator on this machine");
     match command {
         S3::Cp(cp) => copy(&bucket, &cp, console).await,
         S3::Ls {

@@ -166,7 +166,7 @@ impl Stack {
         );
         parameters.push(("PublicUrl", public_url.clone()));
         let pipelines: Vec<&PipelineId> = definitions.iter().map(|d| &d.id).collect();
-        tell(&format!("deploying the stacks of {}", listed(&pipelines)));
+        tell(&format!("deploying {}", stacks(&pipelines)));
         let deployed = deploy(options, emulator, &parameters, &pipelines).await?;
         let secret =
             json!({ "SecretId": core.output("SlackSecretArn")?, "SecretString": slack_secret });
@@ -220,12 +220,11 @@ impl Stack {
     }
 }
 
-/// A few names, or how many there are.
-fn listed(pipelines: &[&PipelineId]) -> String {
+/// One pipeline's stack by name, or how many there are.
+fn stacks(pipelines: &[&PipelineId]) -> String {
     match pipelines {
-        [] => "no pipeline".to_owned(),
-        [one] => one.to_string(),
-        many => format!("{} pipelines", many.len()),
+        [one] => format!("the stack of {one}"),
+        many => format!("the stacks of {} pipelines", many.len()),
     }
 }
 
