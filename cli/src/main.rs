@@ -23,6 +23,7 @@ mod table;
 mod trigger;
 mod watch;
 mod words;
+mod yaml;
 
 use args::{Cli, Command, Local};
 use clap::{CommandFactory, FromArgMatches};
