@@ -45,18 +45,29 @@ enum Is {
 /// there already.
 pub fn run(args: &Args, out: &Out) -> Result<Code, Failed> {
     let said = said(args, out)?;
+    let files = files(args, &said)?;
+    tell(&said, &files, out);
+    Ok(Code::Done)
+}
+
+/// Writes the definition, and the approvers where there are none.
+fn files(args: &Args, said: &Said) -> Result<Vec<(PathBuf, Is)>, Failed> {
     let path = args.folder.join(format!("{}.yaml", said.id));
     std::fs::create_dir_all(&args.folder).map_err(|error| file(&args.folder, &error))?;
     let there = path.exists();
-    write(&path, &definition(&said, args), args.force)?;
-    let mut files = vec![(path.clone(), if there { Is::Replaced } else { Is::New })];
+    write(&path, &definition(said, args), args.force)?;
+    let mut files = vec![(path, if there { Is::Replaced } else { Is::New })];
     let approvers = args.folder.join(APPROVERS);
     if approvers.exists() {
         files.push((approvers, Is::Kept));
     } else {
-        write(&approvers, &people(&said), false)?;
+        write(&approvers, &people(said), false)?;
         files.push((approvers, Is::New));
     }
+    Ok(files)
+}
+
+fn tell(said: &Said, files: &[(PathBuf, Is)], out: &Out) {
     if out.json {
         let files: Vec<_> = files
             .iter()
@@ -64,9 +75,9 @@ pub fn run(args: &Args, out: &Out) -> Result<Code, Failed> {
             .collect();
         let kind = word(said.kind);
         out.json(&json!({ "pipeline": said.id, "kind": kind, "files": files }));
-        return Ok(Code::Done);
+        return;
     }
-    for (path, is) in &files {
+    for (path, is) in files {
         let is = match is {
             Is::New => paint(GOOD, "new     "),
             Is::Replaced => paint(GOOD, "replaced"),
@@ -74,12 +85,15 @@ pub fn run(args: &Args, out: &Out) -> Result<Code, Failed> {
         };
         out.line(format!("{is}  {}", path.display()));
     }
-    let validate = paint(COPY, format!("gatewright validate {}", path.display()));
-    let plan = paint(COPY, format!("gatewright plan {}", path.display()));
+    let (validate, plan) = (
+        "gatewright validate",
+        format!("gatewright plan {}", said.id),
+    );
     out.aside(format!(
-        "say in them what is yours, then {validate} and {plan}"
+        "say in them what is yours, then {} and {}",
+        paint(COPY, validate),
+        paint(COPY, plan)
     ));
-    Ok(Code::Done)
 }
 
 /// Writes a file that is not there, unless `force` is said.

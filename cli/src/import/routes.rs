@@ -182,18 +182,15 @@ fn running(pipeline: &Pipeline, happened: &Happened) -> (Vec<String>, Vec<String
             Some((_, Some(expression))) => calls(expression, "always"),
             Some((_, None)) | None => false,
         };
-        match &condition {
-            Some((text, expression)) => {
-                match expression.as_ref().and_then(|e| holds(e, happened)) {
-                    Some(true) => {}
-                    Some(false) => continue,
-                    None => decide.push(format!(
-                        "whether {} runs: the workflow says `{text}`; here it runs",
-                        stage.name
-                    )),
-                }
+        if let Some((text, expression)) = &condition {
+            match expression.as_ref().and_then(|e| holds(e, happened)) {
+                Some(true) => {}
+                Some(false) => continue,
+                None => decide.push(format!(
+                    "whether {} runs: the workflow says `{text}`; here it runs",
+                    stage.name
+                )),
             }
-            None => {}
         }
         let missing = stage.needs.iter().filter(|need| !runs.contains(need));
         let missing: Vec<&String> = missing.collect();

@@ -20,10 +20,14 @@ fn quiet() -> Out {
     Out::new(true, Colour::Never)
 }
 
+fn written(args: &Args) -> Result<Vec<(PathBuf, Is)>, Failed> {
+    files(args, &said(args, &quiet())?)
+}
+
 /// What is wrong with what was written.
 fn wrong(kind: Kind) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    run(&args(kind, folder.path()), &quiet()).unwrap();
+    written(&args(kind, folder.path())).unwrap();
     let checked = check(&[path_of(folder.path(), "Order_Service")]).unwrap();
     assert_eq!(checked.len(), 2);
     let wrong = checked
@@ -54,7 +58,7 @@ fn every_mark_is_filled_in_and_the_rest_is_yaml() {
         let mut args = args(*kind, folder.path());
         args.name = Some("Orders: \"the\" service # 1".to_owned());
         args.force = true;
-        run(&args, &quiet()).unwrap();
+        written(&args).unwrap();
         let text = std::fs::read_to_string(path_of(folder.path(), "Order_Service")).unwrap();
         assert!(!text.contains("{{"), "{kind:?}");
         let body: String = text
@@ -72,16 +76,16 @@ fn every_mark_is_filled_in_and_the_rest_is_yaml() {
 fn nothing_is_written_over_unless_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let mut args = args(Kind::PythonService, folder.path());
-    run(&args, &quiet()).unwrap();
+    written(&args).unwrap();
     std::fs::write(folder.path().join(APPROVERS), "people: []\n").unwrap();
     let path = path_of(folder.path(), "Order_Service");
     std::fs::write(&path, "mine").unwrap();
-    let refused = run(&args, &quiet()).unwrap_err();
+    let refused = written(&args).unwrap_err();
     assert_eq!(refused.code, Code::Refused);
     assert!(refused.what.ends_with("is there already"), "{refused:?}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
     args.force = true;
-    run(&args, &quiet()).unwrap();
+    written(&args).unwrap();
     assert_ne!(std::fs::read_to_string(&path).unwrap(), "mine");
     let kept = std::fs::read_to_string(folder.path().join(APPROVERS)).unwrap();
     assert_eq!(kept, "people: []\n");
@@ -92,7 +96,7 @@ fn without_a_terminal_what_is_missing_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let mut args = args(Kind::PythonService, folder.path());
     args.kind = None;
-    let failed = run(&args, &quiet()).unwrap_err();
+    let failed = written(&args).unwrap_err();
     assert_eq!(failed.code, Code::Usage);
     let help = failed.help.unwrap();
     assert_eq!(
@@ -101,7 +105,7 @@ fn without_a_terminal_what_is_missing_is_said() {
     );
     args.kind = Some(Kind::Archive);
     args.id = None;
-    let failed = run(&args, &quiet()).unwrap_err();
+    let failed = written(&args).unwrap_err();
     assert!(failed.what.starts_with("--id is missing"), "{failed:?}");
 }
 
