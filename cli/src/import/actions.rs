@@ -1,7 +1,8 @@
 //! Actions: what other people's steps become.
 
 use super::docker::build_push;
-use super::stage::{Pipeline, Stage, Step, made, report, variable};
+use super::stage::{Pipeline, Stage, Step};
+use super::step::{made, report, variable};
 use super::text::{Into, Texts};
 use super::workflow::{Job, Step as Theirs};
 

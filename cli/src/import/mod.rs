@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! YAML --workflow--> jobs --order--> in a line, side by side where they may
-//!                      |--stage, actions--> stages      --write--> YAML with comments
+//!                      |--job, step, actions--> stages      --write--> YAML with comments
 //! on, if --expression--> triggers and their routes --'
 //! ```
 //!
@@ -14,9 +14,11 @@
 mod actions;
 mod docker;
 mod expression;
+mod job;
 mod order;
 mod routes;
 mod stage;
+mod step;
 mod text;
 mod workflow;
 mod write;
