@@ -232,16 +232,4 @@ pub fn unique() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_unique_name_looks_like_a_uuid_of_version_4() {
-        let one = unique();
-        assert_eq!(one.len(), 36);
-        assert_eq!((&one[14..15], &one[8..9]), ("4", "-"));
-        assert!("89ab".contains(&one[19..20]), "{one}");
-        assert_ne!(one, unique());
-        assert!(format!("cli-{one}").parse::<ReleaseId>().is_ok());
-    }
-}
+mod tests;

@@ -181,3 +181,28 @@ fn a_deploy_without_an_image_gets_an_archive() {
         serde_json::json!(["release/*"])
     );
 }
+
+#[test]
+fn whoever_starts_it_by_hand_chooses_an_environment() {
+    let read = read(&drafted(
+        "on: { workflow_dispatch: { inputs: { where: { type: choice, options: [staging, production] } } } }\njobs:\n  a: { runs-on: ubuntu-latest, environment: staging, steps: [{ run: a }] }\n  b: { runs-on: ubuntu-latest, environment: production, needs: a, steps: [{ run: b }] }\n",
+    ));
+    assert_eq!(
+        read["on"]["manual"],
+        serde_json::json!({ "environments": ["staging", "production"] })
+    );
+}
+
+#[test]
+fn a_branch_that_only_a_condition_names_gets_a_route_of_its_own() {
+    let read = read(&drafted(
+        "on: { push: { branches: ['**'] } }\njobs:\n  test: { runs-on: ubuntu-latest, steps: [{ run: t }] }\n  ship:\n    runs-on: ubuntu-latest\n    needs: test\n    environment: staging\n    if: github.ref == 'refs/heads/main'\n    steps: [{ run: s }]\n",
+    ));
+    assert_eq!(
+        read["on"]["push"],
+        serde_json::json!([
+            { "branches": ["main"], "deploy": "staging" },
+            { "branches": ["*"], "deploy": "none" },
+        ])
+    );
+}
