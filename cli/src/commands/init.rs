@@ -177,7 +177,7 @@ impl Prompt {
             })
             .collect();
         let chosen = Select::with_theme(&*self.theme)
-            .with_prompt("What does it release?")
+            .with_prompt("What it releases")
             .items(&items)
             .default(0)
             .interact()
