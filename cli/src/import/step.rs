@@ -33,12 +33,53 @@ pub fn variable(name: &str, value: &str, texts: &mut Texts, stage: &mut Stage) -
         return Some(format!("export {name}=\"${secret}\""));
     }
     let filled = texts.filled(value, Into::Plain);
+    if let Some(at) = password(&filled) {
+        return guarded(name, &filled, at, stage);
+    }
     texts.env.push((name.to_owned(), filled.clone()));
     let plain = filled.replace("${{ matrix.", "");
     if !plain.contains('$') && set(stage, Variable::Plain(filled.clone())) {
         return None;
     }
     Some(format!("export {name}=\"{}\"", filled.replace('"', "\\\"")))
+}
+
+/// Where the password of a URL stands, as in `scheme://user:password@host`.
+fn password(text: &str) -> Option<std::ops::Range<usize>> {
+    let start = text.find("://")? + "://".len();
+    let authority = text[start..].split(['/', '?', '#']).next()?;
+    let (credentials, _) = authority.rsplit_once('@')?;
+    let (user, password) = credentials.split_once(':')?;
+    let from = start + user.len() + 1;
+    let plain = !password.is_empty() && !password.contains('$');
+    plain.then(|| from..from + password.len())
+}
+
+/// A definition is no place for a password, not even for that of a test's own
+/// server: that one comes from the server's variable, any other from a secret.
+fn guarded(
+    name: &str,
+    value: &str,
+    at: std::ops::Range<usize>,
+    stage: &mut Stage,
+) -> Option<String> {
+    let mut servers = stage.services.iter().flat_map(|service| &service.env);
+    let own = servers.find(|(_, known)| known == &value[at.clone()]);
+    let Some((variable, password)) = own.cloned() else {
+        stage.decide.push(format!(
+            "{name} has a password in the workflow: replace that password, and put the new value into Secrets Manager"
+        ));
+        let id = Variable::Secret(secret_id(name));
+        stage.env.push((name.to_owned(), id));
+        return None;
+    };
+    if !stage.env.iter().any(|(known, _)| known == &variable) {
+        stage
+            .env
+            .push((variable.clone(), Variable::Plain(password)));
+    }
+    let (before, after) = (&value[..at.start], &value[at.end..]);
+    Some(format!("export {name}=\"{before}${{{variable}}}{after}\""))
 }
 
 /// Carries a step over; whether that needs nobody to write it anew.

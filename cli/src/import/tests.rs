@@ -206,3 +206,41 @@ fn a_branch_that_only_a_condition_names_gets_a_route_of_its_own() {
         ])
     );
 }
+
+#[test]
+fn no_password_of_a_workflow_gets_into_a_draft() {
+    let draft = drafted(
+        "on: push\njobs:\n  test:\n    runs-on: ubuntu-latest\n    services:\n      db: { image: 'postgres:16', env: { POSTGRES_PASSWORD: local } }\n    steps:\n      - run: test\n        env: { OWN: 'postgres://u:local@localhost/db', OTHER: 'https://u:hunter2@example.com' }\n",
+    );
+    assert!(!draft.text.contains("hunter2"), "{}", draft.text);
+    let read = read(&draft);
+    let stage = &read["stages"][0];
+    assert_eq!(
+        stage["env"]["OTHER"],
+        serde_json::json!({ "secret": "other" })
+    );
+    assert_eq!(stage["env"]["POSTGRES_PASSWORD"], "local");
+    let run = stage["steps"][0]["run"].as_str().unwrap().trim_end();
+    assert_eq!(
+        run,
+        "export OWN=\"postgres://u:${POSTGRES_PASSWORD}@localhost/db\"\ntest"
+    );
+    assert!(
+        draft
+            .decide
+            .iter()
+            .any(|what| what.starts_with("OTHER has a password"))
+    );
+}
+
+#[test]
+#[ignore = "until the reader knows the whole language"]
+fn drafts_validate_as_they_are() {
+    for text in [SMART_DAIRY, CODE_VALIDATION] {
+        let draft = drafted(text);
+        let read = gatewright_compiler::read("draft.yaml", &draft.text, None);
+        let read = read.unwrap_or_else(|found| panic!("{}", found.render(false)));
+        let compiled = gatewright_compiler::compile(&read.definition);
+        assert!(compiled.is_ok(), "{compiled:?}");
+    }
+}

@@ -44,7 +44,7 @@ fn first_definitions_of_services_validate() {
 }
 
 #[test]
-#[ignore = "until the reader knows artifacts that are no images"]
+#[ignore = "until the reader knows the whole language"]
 fn first_definitions_of_plans_and_archives_validate() {
     for kind in [Kind::Terraform, Kind::Archive] {
         assert_eq!(wrong(kind), [""; 0], "{kind:?}");
