@@ -11,6 +11,7 @@ mod connect;
 mod differ;
 mod error;
 mod files;
+mod import;
 mod local;
 mod lookup;
 mod meant;
@@ -23,6 +24,7 @@ mod table;
 mod trigger;
 mod watch;
 mod words;
+mod yaml;
 
 use args::{Cli, Command, Local};
 use clap::{CommandFactory, FromArgMatches};
@@ -66,11 +68,11 @@ async fn answer(cli: &Cli, out: &Out) -> Result<Code, Failed> {
         Command::Validate(args) => commands::validate::run(args, out),
         Command::Compile(args) => commands::compile::run(args, out),
         Command::Plan(args) => commands::plan::run(args, out),
-        Command::Graph(_)
-        | Command::Diff(_)
-        | Command::Init(_)
-        | Command::Import(_)
-        | Command::Versions(_) => Ok(Code::Done),
+        Command::Graph(args) => commands::graph::run(args, out),
+        Command::Diff(args) => commands::diff::run(args, at, out).await,
+        Command::Init(args) => commands::init::run(args, out),
+        Command::Import(args) => commands::import::run(args, out),
+        Command::Versions(args) => commands::versions::run(args, at, out).await,
         Command::Start(args) => commands::start::run(args, at, out).await,
         Command::Status(args) => commands::status::run(args, at, out).await,
         Command::Approve(args) => commands::decide::approve(args, at, out).await,

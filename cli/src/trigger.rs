@@ -85,6 +85,15 @@ pub fn branch(reference: &str) -> Option<&str> {
     }
 }
 
+/// Releases that the flags name, as they were found.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The other pipeline's.
+    pub upstream: Option<ReleaseId>,
+    /// The one to go back to.
+    pub to: Option<ReleaseId>,
+}
+
 /// The input of an execution.
 ///
 /// # Errors
@@ -94,16 +103,14 @@ pub fn input(
     said: Said,
     pipeline: PipelineId,
     commit: CommitSha,
-    upstream: Option<ReleaseId>,
+    found: Found,
 ) -> Result<TriggerInput, Failed> {
     let wrong = |error: &dyn std::fmt::Display| Failed::usage(error.to_string());
     let environment = asked.rollback.as_ref().or(asked.environment.as_ref());
     let environment = environment
         .map(|name| name.parse().map_err(|e| wrong(&e)))
         .transpose()?;
-    let to = asked.to.as_ref();
-    let to = to.map(|id| id.parse().map_err(|e| wrong(&e))).transpose()?;
-    let upstream = match (&asked.upstream, upstream) {
+    let upstream = match (&asked.upstream, found.upstream) {
         (Some(named), Some(release)) => Some(UpstreamOrigin {
             pipeline: pipeline_of(named).parse().map_err(|e| wrong(&e))?,
             release,
@@ -125,7 +132,7 @@ pub fn input(
         schedule: asked.schedule.clone(),
         upstream,
         reason: asked.reason.clone(),
-        to,
+        to: found.to,
         ..TriggerInput::new(pipeline, said.reference, commit)
     })
 }

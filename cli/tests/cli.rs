@@ -1,52 +1,10 @@
 //! The command line as a program: exit codes, JSON, what is printed where.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail as the test does")]
+mod support;
 
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .canonicalize()
-        .unwrap()
-}
-
-fn gatewright(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
-    command.current_dir(folder).args(args).stdin(Stdio::null());
-    for name in ["GATEWRIGHT_CONNECTION", "COLUMNS", "CLICOLOR_FORCE"] {
-        command.env_remove(name);
-    }
-    command.output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// Runs in the project's folder; exit code, standard output, standard error.
-fn run(args: &[&str]) -> (i32, String, String) {
-    let output = gatewright(&root(), args);
-    let code = output.status.code().unwrap();
-    (code, text(&output.stdout), text(&output.stderr))
-}
-
-fn json_of(args: &[&str], code: i32) -> Value {
-    let (found, out, err) = run(args);
-    assert_eq!(found, code, "{out}{err}");
-    serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}"))
-}
-
-fn keys(value: &Value) -> Vec<&str> {
-    value
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect()
-}
+use std::process::{Command, Stdio};
+use support::{gatewright, json_of, keys, root, run, text};
 
 #[test]
 fn help_lists_the_commands_and_the_exit_codes() {
@@ -66,6 +24,10 @@ fn every_command_helps_with_an_example() {
         "validate",
         "compile",
         "plan",
+        "graph",
+        "diff",
+        "init",
+        "import github-workflow",
         "start",
         "status",
         "approve",
@@ -75,6 +37,7 @@ fn every_command_helps_with_an_example() {
         "explain",
         "logs",
         "apply",
+        "versions",
         "local up",
         "local demo",
     ];
@@ -105,6 +68,22 @@ fn wrong_arguments_end_with_2() {
             "main",
         ],
         &["plan", "--branch", "main", "--tag", "v1"],
+        &["plan", "--manual", "--schedule", "nightly"],
+        &["plan", "--pull-request", "7"],
+        &["plan", "--environment", "staging"],
+        &["plan", "--to", "cli-1"],
+        &["graph", "--format", "png"],
+        &["import"],
+        &["init", "--id", "a b"],
+        &["init"],
+        &["versions"],
+        &[
+            "start",
+            "pl-gps-001",
+            "--rollback",
+            "production",
+            "--manual",
+        ],
         &["status", "--watch"],
         &["status", "1", "--watch", "--timeout", "30"],
         &["reject", "1"],
@@ -261,57 +240,6 @@ fn compile_names_what_no_definition_compiles_to() {
     assert_eq!(run(&one).0, 0, "who looks at one file cannot tell");
 }
 
-#[test]
-fn a_plan_says_by_its_exit_code_whether_it_would_be_admitted() {
-    assert_eq!(run(&["plan"]).0, 0);
-    assert_eq!(run(&["plan", "pl-gps-001", "--tag", "v1.4.0"]).0, 0);
-    assert_eq!(
-        run(&[
-            "plan",
-            "pipelines/pl-gps-001.yaml",
-            "--manual",
-            "--requester",
-            "x"
-        ])
-        .0,
-        0
-    );
-    let (code, out, _) = run(&["plan", "--branch", "feature/x"]);
-    assert!(code == 1 && out.contains("refused (NotTriggered)"), "{out}");
-    let (code, _, err) = run(&["plan", "pl-gps-01"]);
-    assert_eq!(code, 3);
-    assert!(
-        err.contains("did you mean \"pl-gps-001\"?") && err.contains("help:"),
-        "{err}"
-    );
-}
-
-#[test]
-fn a_plan_in_json_has_its_documented_shape() {
-    let plan = json_of(&["plan", "--json", "--requester", "lena@example.com"], 0);
-    let expected = [
-        "pipeline",
-        "name",
-        "version",
-        "ref",
-        "admitted",
-        "cause",
-        "refused",
-        "stages",
-        "path",
-        "transitions",
-        "usd",
-        "longest_seconds",
-    ];
-    assert_eq!(keys(&plan), expected);
-    assert_eq!(plan["transitions"], 15);
-    let approval = &plan["stages"][5];
-    assert_eq!(approval["kind"], "approval");
-    assert_eq!(approval["asked"][0]["excluded"], json!(["Lena Fischer"]));
-    assert_eq!(approval["reachable"], true);
-}
-
-#[test]
 fn without_a_connection_the_way_to_one_is_shown() {
     let empty = tempfile::tempdir().unwrap();
     for args in [
@@ -320,6 +248,8 @@ fn without_a_connection_the_way_to_one_is_shown() {
         &["history"],
         &["logs", "1"],
         &["explain", "1"],
+        &["versions", "pl-gps-001"],
+        &["diff", "pl-gps-001@live", "pl-gps-001@abcd"],
     ] {
         let output = gatewright(empty.path(), args);
         assert_eq!(output.status.code(), Some(3), "{args:?}");

@@ -141,6 +141,16 @@ mod tests {
     }
 
     #[test]
+    fn stages_of_several_environments_side_by_side_are_in_no_box() {
+        let mut shop = shop();
+        shop.stages[1].environment = Some("staging".parse().unwrap());
+        let graph = Graph::of(&shop, None);
+        let first = &graph.environments[0];
+        assert_eq!((first.name.as_str(), first.ranks), ("staging", (3, 4)));
+        assert_eq!(graph.nodes[2].notes[0], "in staging");
+    }
+
+    #[test]
     fn text_from_a_definition_cannot_break_out_of_a_drawing() {
         let mut definition = definition();
         definition.stages[0].name = "a\"]; click x `b` <script> #1 & --> c".parse().unwrap();

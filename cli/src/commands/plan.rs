@@ -10,7 +10,7 @@ use crate::args::Plan as Args;
 use crate::error::{Code, Failed};
 use crate::meant::{Meant, meant};
 use crate::out::Out;
-use crate::trigger;
+use crate::trigger::{self, Found};
 use around::{Around, Group, Unenforced, around, groups, unenforced};
 use cost::{Cost, states, usd_of_transitions};
 use gatewright_compiler::compile;
@@ -119,7 +119,10 @@ fn input(args: &Args, definition: &Definition) -> Result<TriggerInput, Failed> {
         .parse()
         .map_err(|error| Failed::usage(format!("{error}")))?;
     // Which of the other pipeline's releases it is makes no difference to a plan.
-    let any = "any".parse().ok();
+    let any = Found {
+        upstream: "any".parse().ok(),
+        to: None,
+    };
     let mut input = trigger::input(&args.asked, said, definition.id.clone(), commit, any)?;
     if args.asked.rollback.is_some() && input.reason.is_none() {
         input.reason = Some("planned".to_owned());

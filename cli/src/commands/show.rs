@@ -208,9 +208,13 @@ mod tests {
     #[tokio::test]
     async fn the_story_has_trigger_stages_decisions_digests_and_ledger() {
         let example = Example::waiting_for_approval().await;
-        insta::assert_snapshot!(plain(
-            &told(&example.story().await, example.now()).join("\n")
-        ));
+        let story = example.story().await;
+        // The version changes with the language, and with it the ledger's hash.
+        let last = story.head.last_hash.clone().unwrap();
+        let told = plain(&told(&story, example.now()).join("\n"))
+            .replace(story.head.version.as_str(), "<version>")
+            .replace(last.short(), "<last>");
+        insta::assert_snapshot!(told);
     }
 
     #[tokio::test]

@@ -8,7 +8,8 @@ use crate::error::{Code, Failed};
 use crate::lookup;
 use crate::out::Out;
 use crate::style::{COPY, HEAD, paint};
-use crate::{trigger, watch};
+use crate::trigger::{self, Found};
+use crate::watch;
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_aws::tasks::{Executions, StepFunctions};
@@ -83,7 +84,7 @@ fn machine_of(args: &Start) -> String {
 /// What is known before anything is started.
 struct Known {
     definition: Option<Definition>,
-    upstream: Option<ReleaseId>,
+    found: Found,
     commit: Option<CommitSha>,
 }
 
@@ -99,7 +100,7 @@ async fn known<T: Table>(
     let asked = &args.asked;
     let mut known = Known {
         definition: None,
-        upstream: None,
+        found: Found::default(),
         commit: None,
     };
     if asked.schedule.is_some() || asked.upstream.is_some() {
@@ -112,7 +113,10 @@ async fn known<T: Table>(
         }
     }
     if let Some(named) = &asked.upstream {
-        known.upstream = Some(upstream(store, pipelines, named).await?);
+        known.found.upstream = Some(upstream(store, pipelines, named).await?);
+    }
+    if let Some(named) = &asked.to {
+        known.found.to = Some(lookup::release(store, pipelines, named).await?.release);
     }
     if let Some(environment) = &asked.rollback {
         let environment = environment
@@ -193,7 +197,7 @@ fn input(
         .map(|_| "refs/heads/main".to_owned());
     let there = here.as_ref().and_then(|git| git.reference.clone()).or(any);
     let said = trigger::said(&args.asked, known.definition.as_ref(), there)?;
-    let made = trigger::input(&args.asked, said, pipeline, commit, known.upstream)?;
+    let made = trigger::input(&args.asked, said, pipeline, commit, known.found)?;
     let of = |pick: fn(&git::Here) -> Option<String>| here.as_ref().and_then(pick);
     Ok(TriggerInput {
         author: made.author.clone().or_else(|| of(|git| git.author.clone())),
@@ -228,16 +232,4 @@ pub fn unique() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_unique_name_looks_like_a_uuid_of_version_4() {
-        let one = unique();
-        assert_eq!(one.len(), 36);
-        assert_eq!((&one[14..15], &one[8..9]), ("4", "-"));
-        assert!("89ab".contains(&one[19..20]), "{one}");
-        assert_ne!(one, unique());
-        assert!(format!("cli-{one}").parse::<ReleaseId>().is_ok());
-    }
-}
+mod tests;

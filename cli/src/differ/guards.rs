@@ -57,7 +57,7 @@ pub fn split(
 ) -> Option<(Vec<StageName>, Vec<StageName>)> {
     let path: Vec<&Stage> = definition.path(Some(route)).map(|(_, s)| s).collect();
     let changes = |stage: &&Stage| stage.deploy().is_some() && is_in(stage, environment);
-    let first = path.iter().position(|stage| changes(stage))?;
+    let first = path.iter().position(changes)?;
     let last = path.iter().rposition(|stage| is_in(stage, environment))?;
     let names = |stages: &[&Stage]| stages.iter().map(|s| s.name.clone()).collect();
     let checks: Vec<&Stage> = path[first..=last]

@@ -24,7 +24,7 @@ impl Differ<'_> {
             .enumerate()
             .filter(|(_, stage)| before.stage(&stage.name).is_none());
         for (index, stage) in new {
-            if !made_from_new(before, stage) {
+            if !made_from_new(before, stage) && !self.by_strategy(stage) {
                 let place = format!("stage {}", stage.name);
                 let where_ = match index.checked_sub(1).and_then(|at| after.stages.get(at)) {
                     Some(earlier) => format!("after {}", earlier.name),
@@ -42,7 +42,7 @@ impl Differ<'_> {
             .of
             .as_ref()
             .is_some_and(|of| self.before.stage(of).is_some() && self.after.stage(of).is_none());
-        if part_of_gone || old.undoes() {
+        if part_of_gone || old.undoes() || self.by_strategy(old) {
             return;
         }
         let guarded = match &old.work {
@@ -53,6 +53,23 @@ impl Differ<'_> {
         };
         let place = format!("stage {}", old.name);
         self.weaken(&place, format!("is gone{}", about(old)), &guarded);
+    }
+
+    /// Whether it comes or goes with the environment's strategy, which is said
+    /// there.
+    fn by_strategy(&self, stage: &Stage) -> bool {
+        let shifts = match &stage.work {
+            Work::Deploy(_) | Work::Pause(_) => stage.of.is_some(),
+            Work::Build(_) | Work::Approval(_) => false,
+        };
+        let of = |d: &Definition| {
+            let environment = d.environments.get(stage.environment.as_ref()?)?;
+            Some((
+                environment.strategy.kind,
+                environment.strategy.steps.clone(),
+            ))
+        };
+        shifts && of(self.before) != of(self.after)
     }
 
     /// Stages that are in both and stand in another order.

@@ -275,3 +275,20 @@ fn a_new_stage_says_where_and_a_renamed_one_is_not_gone() {
         ]
     );
 }
+
+#[test]
+fn what_a_strategy_is_made_of_is_said_once() {
+    let said = said(&shop(), |d| {
+        environment(d, "production").strategy.steps = vec![100];
+        let gone = ["5 %"];
+        let kept = |name: &str| !gone.iter().any(|word| name.ends_with(word));
+        d.stages.retain(|s| kept(s.name.as_str()));
+        for trigger in &mut d.triggers {
+            trigger.stages.retain(|s| kept(s.as_str()));
+        }
+    });
+    assert_eq!(
+        said,
+        ["! environment production: the strategy is canary (100 %) instead of canary (5 %, 100 %)"]
+    );
+}

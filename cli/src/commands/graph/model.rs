@@ -154,10 +154,14 @@ impl Graph {
             .partition(|trigger| trigger.runs(&stage.name));
         let names = |those: Vec<&Trigger>| those.iter().map(|t| line(&t.name)).collect();
         let all = route.is_some() || without.is_empty();
+        let mut notes = notes(stage);
+        if let Some(environment) = stage.environment.as_ref().filter(|_| group.is_some()) {
+            notes.insert(0, format!("in {environment}"));
+        }
         self.nodes.push(Node {
             environment: stage.environment.as_ref().map(ToString::to_string),
             group: name,
-            notes: notes(stage),
+            notes,
             rank,
             only: if all { Vec::new() } else { names(runs) },
             without: if all { Vec::new() } else { names(without) },
@@ -219,18 +223,28 @@ impl Graph {
         Some((node.id.clone(), node.rank))
     }
 
-    /// Neighbouring ranks of one environment.
+    /// Neighbouring ranks of one environment. Stages side by side that are not all
+    /// of one environment are in no box.
     fn areas(&self, definition: &Definition) -> Vec<Area> {
         let mut areas: Vec<Area> = Vec::new();
-        for node in self.nodes.iter().filter(|node| node.kind != Kind::Undo) {
-            let Some(name) = &node.environment else {
+        let last = self.nodes.iter().map(|node| node.rank).max().unwrap_or(0);
+        for rank in 0..=last {
+            let here = || {
+                let main = self.nodes.iter().filter(|node| node.kind != Kind::Undo);
+                main.filter(move |node| node.rank == rank)
+            };
+            let first = here().next().and_then(|node| node.environment.as_ref());
+            let Some(name) = first else {
                 continue;
             };
+            if here().any(|node| node.environment.as_ref() != Some(name)) {
+                continue;
+            }
             match areas.last_mut() {
-                Some(area) if &area.name == name && area.ranks.1 + 1 >= node.rank => {
-                    area.ranks.1 = node.rank;
+                Some(area) if &area.name == name && area.ranks.1 + 1 == rank => {
+                    area.ranks.1 = rank;
                 }
-                _ => areas.push(area(definition, name, node.rank)),
+                _ => areas.push(area(definition, name, rank)),
             }
         }
         areas

@@ -99,7 +99,10 @@ fn strategy(environment: &Environment) -> String {
 
 /// What is not enforced yet.
 pub fn unenforced(definition: &Definition) -> Vec<Unenforced> {
-    let all = definition.unenforced().into_iter();
+    let mut all = definition.unenforced();
+    // Two gates of one stage may say the same.
+    all.dedup();
+    let all = all.into_iter();
     all.map(|found| Unenforced {
         feature: found.feature.as_str(),
         place: found.place,

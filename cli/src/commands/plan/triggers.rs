@@ -111,6 +111,24 @@ fn way(definition: &Definition, trigger: &Trigger) -> String {
 }
 
 impl Triggers {
+    /// The ways that are not the whole pipeline, each with the triggers that take
+    /// it.
+    fn ways(&self) -> Vec<(String, &str)> {
+        let mut ways: Vec<(String, &str)> = Vec::new();
+        let partly = self
+            .triggers
+            .iter()
+            .filter(|row| row.stages.len() < self.all_stages);
+        for row in partly {
+            let name = line(&row.name);
+            match ways.iter_mut().find(|(_, way)| *way == row.way) {
+                Some((names, _)) => names.push_str(&format!(", {name}")),
+                None => ways.push((name, &row.way)),
+            }
+        }
+        ways
+    }
+
     /// The triggers in lines.
     pub fn told(&self) -> Vec<String> {
         let title = paint(HEAD, format!("{}  {}", self.pipeline, line(&self.name)));
@@ -141,10 +159,9 @@ impl Triggers {
         let mut told = vec![format!("{title}  {version}"), String::new()];
         told.push(drawn(&head, rows.collect(), &[]));
         told.push(String::new());
-        let partly = self.triggers.iter().filter(|row| row.stages.len() < all);
-        for row in partly {
-            told.push(paint(HEAD, line(&row.name)));
-            told.push(format!("  {}", or_none(row.way.clone())));
+        for (names, way) in self.ways() {
+            told.push(paint(HEAD, names));
+            told.push(format!("  {}", or_none(way.to_owned())));
             told.push(String::new());
         }
         super::tell::unenforced(&self.unenforced, &mut told);
