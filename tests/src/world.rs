@@ -427,8 +427,6 @@ pub fn id(release: &str) -> ReleaseId {
 
 fn config() -> Config {
     Config {
-        artifacts: None,
-        machine_prefix: String::new(),
         table: "gatewright".to_owned(),
         account: "123456789012".to_owned(),
         region: "ap-south-1".to_owned(),
