@@ -26,10 +26,14 @@ $(LAPTOP)/ready: local/requirements.txt
 	$(LAPTOP)/bin/pip install --quiet --requirement local/requirements.txt
 	touch $@
 
-# What builds find on their PATH: the released service's own linters and tests.
+# What builds find on their PATH: the released services' own linters, tests and
+# servers. The demo's need little; the eleven systems' need more, for `make test`.
 $(BUILDS)/ready: $(SERVICE)/requirements.txt $(SERVICE)/requirements-dev.txt
 	$(PYTHON) -m venv $(BUILDS)
 	$(BUILDS)/bin/pip install --quiet --requirement $(SERVICE)/requirements-dev.txt
+	touch $@
+$(BUILDS)/systems: $(BUILDS)/ready local/build-tools.txt
+	$(BUILDS)/bin/pip install --quiet --requirement $(SERVICE)/requirements-dev.txt --requirement local/build-tools.txt
 	touch $@
 
 .PHONY: programs
@@ -47,8 +51,12 @@ build: ## the functions as they ship: target/lambda/release.zip, for Lambda on x
 	$(PYTHON) infra/package.py target/release/bootstrap target/lambda/release.zip
 
 .PHONY: test
-test: setup browser ## all tests: the core, every path of the machines, releases end to end, the approval page in a browser
+test: setup $(BUILDS)/systems browser ## all tests: the core, every path of the machines, releases end to end, the approval page in a browser
 	$(CARGO) test --locked --workspace
+
+.PHONY: test-long
+test-long: ## ten thousand generated definitions: what validates compiles, and its machine holds
+	GATEWRIGHT_CASES=10000 $(CARGO) test --locked -p gatewright-compiler --test properties -- --nocapture
 
 # Headless Chromium for the approval page's test; Debian's own, where it is missing.
 .PHONY: browser

@@ -312,3 +312,36 @@ async fn another_plan_is_refused(id: &str, environment: &str) {
 async fn s3_another_plan_than_the_reviewed_one_is_refused() {
     another_plan_is_refused("pipeline-iac-terraform", "production").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s9_another_plan_than_the_reviewed_one_is_refused() {
+    another_plan_is_refused("PL-IAC", "dev").await;
+}
+
+/// A release of the pipeline whose source has this variant ends early and clean,
+/// in this stage, with these words in its reason.
+async fn is_stopped(id: &str, variant: &str, environment: &str, stage: &str, words: &str) {
+    let _turn = TURN.lock().await;
+    let definition = definition(id);
+    let laptop = stack_for(&[id], &[variant]).await;
+    let head = released(&laptop, &definition, "stopped", COMMIT, environment).await;
+    let failure = head.failure.clone().unwrap();
+    assert_eq!(head.status, Status::FailedClean, "{failure:?}");
+    let at = failure.stage.as_ref().map(ToString::to_string);
+    assert_eq!(at.as_deref(), Some(stage), "{failure:?}");
+    assert!(failure.cause.contains(words), "{}", failure.cause);
+    laptop.in_order(&head).await;
+    laptop.down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s8_an_embedded_credential_stops_the_release() {
+    let stage = "Code Quality & Security Analysis";
+    is_stopped("PL-N8N-WF", "embedded-credential", "dev", stage, "finding").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s9_an_open_port_stops_the_release() {
+    let stage = "Code Quality & Security Analysis";
+    is_stopped("PL-IAC", "open-ssh", "dev", stage, "CRITICAL").await;
+}

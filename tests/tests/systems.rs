@@ -173,3 +173,153 @@ async fn every_machine_passes_the_path_walk_and_the_limits() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_route_that_has_used_up_its_budget_starts_no_build() {
+    let definitions = definitions();
+    let found = definitions.iter().find_map(|d| {
+        let trigger = d.triggers.iter().find(|t| t.budget.is_some())?;
+        Some((d, trigger))
+    });
+    let (definition, trigger) = found.unwrap();
+    let world = World::of(definition.clone()).await;
+    let mut run = Run::start(&world, "late", input_for(definition, trigger, COMMIT));
+    let mut begun = 0;
+    let end = world
+        .drive(&mut run, async |world, _| {
+            begun = world.builds.orders().len();
+            world.clock.pass(trigger.budget.unwrap().get());
+            world.goes_well("late").await
+        })
+        .await;
+    assert_eq!(end, "failed-clean", "{:?}", run.path);
+    let failure = world
+        .has_ended("late", Status::FailedClean)
+        .await
+        .failure
+        .unwrap();
+    assert_eq!(failure.error, "BuildTimedOut");
+    assert!(
+        failure.cause.contains("budget of 30 min is used up"),
+        "{}",
+        failure.cause
+    );
+    assert_eq!(
+        (begun, world.builds.orders().len()),
+        (1, 1),
+        "only the first build had time"
+    );
+    // What begins within the budget gets no more time than is left of it.
+    let orders = world.builds.orders();
+    assert!(orders.iter().all(|order| order.timeout_minutes <= 30));
+}
+
+#[tokio::test]
+async fn a_stage_of_a_group_that_fails_fails_the_group_and_what_comes_after_never_begins() {
+    let mut seen = 0;
+    for definition in definitions() {
+        let Some(group) = definition.groups.first() else {
+            continue;
+        };
+        let failing = group.stages.last().unwrap();
+        let trigger = definition
+            .triggers
+            .iter()
+            .find(|t| t.runs(failing))
+            .unwrap();
+        let world = World::of(definition.clone()).await;
+        let mut run = Run::start(&world, "r", input_for(&definition, trigger, COMMIT));
+        let end = world
+            .drive(&mut run, async |world, _| {
+                let id = world.running_build().await.unwrap_or_default();
+                if world.stage_of(&id).is_some_and(|s| &s.name == failing) {
+                    let id = world.build_ends(BuildStatus::Failed, Percent(0)).await;
+                    world.build_event(&id).await.unwrap();
+                    return true;
+                }
+                world.goes_well("r").await
+            })
+            .await;
+        assert_eq!(end, "failed-clean", "{}: {:?}", definition.id, run.path);
+        let failure = world
+            .has_ended("r", Status::FailedClean)
+            .await
+            .failure
+            .unwrap();
+        assert_eq!(failure.stage.as_ref(), Some(failing), "{failure:?}");
+        let last = run
+            .path
+            .iter()
+            .rfind(|s| !["Finish", "How it ended", "failed-clean"].contains(&s.as_str()));
+        let group_state = last.unwrap();
+        assert!(
+            group_state.starts_with(group.name.as_str()),
+            "{:?}",
+            run.path
+        );
+        seen += 1;
+    }
+    assert!(seen > 0, "no pipeline has a group");
+}
+
+#[tokio::test]
+async fn a_rollback_by_hand_deploys_what_ran_before_from_its_own_commit() {
+    let mut brought_back = 0;
+    for definition in definitions() {
+        let Some(rollback) = definition.rollback() else {
+            continue;
+        };
+        let push =
+            |t: &&gatewright_domain::pipeline::Trigger| matches!(t.event, Event::Push { .. });
+        let deploys = |t: &&gatewright_domain::pipeline::Trigger| {
+            definition.path(Some(t)).any(|(_, s)| s.deploy().is_some())
+        };
+        let trigger = definition
+            .triggers
+            .iter()
+            .filter(push)
+            .find(deploys)
+            .unwrap();
+        let mut world = World::of(definition.clone()).await;
+        for (name, commit) in [("first", COMMIT), ("second", NEXT)] {
+            let (_, end) = world
+                .release(name, input_for(&definition, trigger, commit))
+                .await;
+            assert_eq!(end, "succeeded", "{}", definition.id);
+        }
+        let changed = definition.path(Some(trigger)).find_map(|(_, s)| {
+            s.deploy()?;
+            s.environment.clone()
+        });
+        let environment = changed.unwrap();
+        let back = rollback
+            .triggers
+            .iter()
+            .find(|t| matches!(&t.event, Event::Rollback { environment: e } if e == &environment));
+        world.switch(rollback.clone()).await;
+        let input = input_for(&rollback, back.unwrap(), NEXT);
+        let (run, end) = world.release("back", input).await;
+        let failure = world.head("back").await.failure;
+        assert_eq!(end, "succeeded", "{}: {failure:?}", definition.id);
+        assert_eq!(
+            run.path,
+            path_on(&compile(&rollback).unwrap(), Some(&back.unwrap().name))
+        );
+        let runs = world
+            .store
+            .current(&definition.id, &environment)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            runs.restored.map(|r| r.to_string()).as_deref(),
+            Some("first")
+        );
+        assert_eq!(runs.commit.as_str(), COMMIT);
+        brought_back += 1;
+    }
+    assert!(
+        brought_back >= 10,
+        "only {brought_back} pipelines could be brought back"
+    );
+}
