@@ -33,6 +33,7 @@ import asyncio
 import contextlib
 import dataclasses
 import importlib.metadata
+import json
 import logging
 import os
 import shutil
@@ -151,6 +152,29 @@ def take_loopback_for_tls() -> None:
         stock(source_ip, True)
 
     app.pin_request_origin = pin_request_origin
+
+
+def name_the_parameters_asked_for() -> None:
+    """MiniStack takes ssm:GetParameters to be about `*`; it is about each parameter.
+
+    The stand-in for CodeBuild asks for one at a time.
+    """
+    from ministack.core import iam_actions
+
+    stock = iam_actions._param
+
+    def param(body, query_params, *fields):
+        found = stock(body, query_params, *fields)
+        if fields == ("Name",) and not found:
+            try:
+                names = json.loads(body).get("Names")
+            except (ValueError, TypeError, AttributeError):
+                return found
+            if isinstance(names, list) and len(names) == 1:
+                return names[0]
+        return found
+
+    iam_actions._param = param
 
 
 def let_root_play_codebuild() -> None:
@@ -348,6 +372,7 @@ def main() -> int:
         open_the_door_for_events()
         let_parallel_states_assign()
         take_loopback_for_tls()
+        name_the_parameters_asked_for()
         let_root_play_codebuild()
         fill_in_scheduled_times()
         set_tick(args.tick)

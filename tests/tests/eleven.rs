@@ -276,10 +276,18 @@ async fn another_plan_is_refused(id: &str, environment: &str) {
     let _turn = TURN.lock().await;
     let definition = definition(id);
     let laptop = stack_for(&[id], &[]).await;
-    let trigger = definition
-        .triggers
-        .iter()
-        .find(|t| matches!(t.event, Event::Push { .. }));
+    let asks = |t: &&Trigger| {
+        let stage = |name| {
+            definition.stage(name).is_some_and(|(_, s)| {
+                s.environment
+                    .as_ref()
+                    .is_some_and(|e| e.as_str() == environment)
+                    && s.build().is_none()
+            })
+        };
+        matches!(t.event, Event::Push { .. }) && t.stages.iter().any(stage)
+    };
+    let trigger = definition.triggers.iter().find(asks);
     let input = input_for(&definition, trigger.unwrap(), COMMIT);
     let release = laptop.begin(id, "another-plan", &input).await;
     laptop.until_asked(&release).await;
@@ -315,7 +323,7 @@ async fn s3_another_plan_than_the_reviewed_one_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s9_another_plan_than_the_reviewed_one_is_refused() {
-    another_plan_is_refused("PL-IAC", "dev").await;
+    another_plan_is_refused("PL-IAC", "staging").await;
 }
 
 /// A release of the pipeline whose source has this variant ends early and clean,
