@@ -240,6 +240,7 @@ fn compile_names_what_no_definition_compiles_to() {
     assert_eq!(run(&one).0, 0, "who looks at one file cannot tell");
 }
 
+#[test]
 fn without_a_connection_the_way_to_one_is_shown() {
     let empty = tempfile::tempdir().unwrap();
     for args in [

@@ -106,7 +106,7 @@ impl StandIns {
         // somewhere else from there.
         config.data = whole_path(&config.data)?;
         let bin = config.data.join("bin");
-        link_tools(&bin, &tools::NAMES, &config.tool_binary)?;
+        link_tools(&bin, tools::NAMES, &config.tool_binary)?;
         let services = config.data.join("services");
         link_tools(&services, &tools::SERVICES, &config.tool_binary)?;
         let listener = listen(config.port).await?;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 pub fn input_for(definition: &Definition, trigger: &Trigger, commit: &str) -> Value {
     let sample = |patterns: &[String]| {
         let first = patterns.first().map(String::as_str).unwrap_or_default();
-        first.replace('*', "1").replace('?', "1")
+        first.replace(['*', '?'], "1")
     };
     let mut input = json!({
         "pipeline": definition.id, "commit": commit, "ref": "refs/heads/main",

@@ -1,7 +1,6 @@
 //! The eleven pipelines on the laptop stack, every route of each from its trigger
 //! to its terminal state: the templates that deploy to AWS, the binary that ships,
-//! IAM evaluation on, builds that really run. One stack at a time, because the
-//! machine has few cores.
+//! IAM evaluation on, builds that really run.
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
@@ -12,10 +11,10 @@ use gatewright_tests::happily::input_for;
 use gatewright_tests::laptop::root;
 use gatewright_tests::world::COMMIT;
 use gatewright_tests::{Laptop, definitions};
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 
-/// Tests of this file take turns.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// Two stacks at a time: builds wait as much as they compute.
+static TURN: Semaphore = Semaphore::const_new(2);
 
 /// A second commit.
 const NEXT: &str = "9b1d7e22c40f4d5c8a6b3e1f0d2c4b6a8e0f1234";
@@ -102,7 +101,7 @@ async fn took_its_route(laptop: &Laptop, definition: &Definition, trigger: &Trig
 
 /// Every route of a pipeline but those that another pipeline starts.
 async fn every_route_of(id: &str) {
-    let _turn = TURN.lock().await;
+    let _turn = TURN.acquire().await.unwrap();
     let definition = definition(id);
     let laptop = stack_for(&[id], &[]).await;
     for trigger in &definition.triggers {
@@ -167,7 +166,7 @@ async fn s11_ecommerce_takes_every_route() {
 /// itself and deploys exactly that digest.
 #[tokio::test(flavor = "multi_thread")]
 async fn s10_images_start_the_pipeline_that_deploys_their_digest() {
-    let _turn = TURN.lock().await;
+    let _turn = TURN.acquire().await.unwrap();
     let (images, workflows) = (definition("PL-CONTAINER-IMG"), definition("PL-N8N-WF"));
     let laptop = stack_for(&["PL-CONTAINER-IMG", "PL-N8N-WF"], &[]).await;
     // Deploy scripts come from the last commit of the branch, so there must be one.
@@ -229,7 +228,7 @@ async fn released(
 /// S1's dependency scan fails on critical findings, and on no others.
 #[tokio::test(flavor = "multi_thread")]
 async fn s1_a_critical_dependency_stops_the_release() {
-    let _turn = TURN.lock().await;
+    let _turn = TURN.acquire().await.unwrap();
     let definition = definition("pipeline-tms-odoo-addon");
     let laptop = stack_for(&["pipeline-tms-odoo-addon"], &["critical-dependency"]).await;
     let head = released(&laptop, &definition, "critical", COMMIT, "staging").await;
@@ -246,7 +245,7 @@ async fn s1_a_critical_dependency_stops_the_release() {
 /// S6's staging undoes by itself what does not become healthy.
 #[tokio::test(flavor = "multi_thread")]
 async fn s6_an_unhealthy_staging_goes_back_to_what_ran() {
-    let _turn = TURN.lock().await;
+    let _turn = TURN.acquire().await.unwrap();
     let definition = definition("smart-dairy");
     let variant = root().join("tests/fixtures/variants/smart-dairy-unhealthy-staging");
     let laptop = Laptop::up(|options| {
@@ -273,7 +272,7 @@ async fn s6_an_unhealthy_staging_goes_back_to_what_ran() {
 /// The plan that was reviewed is the plan that is applied: one that was put in its
 /// place is refused before anything is applied.
 async fn another_plan_is_refused(id: &str, environment: &str) {
-    let _turn = TURN.lock().await;
+    let _turn = TURN.acquire().await.unwrap();
     let definition = definition(id);
     let laptop = stack_for(&[id], &[]).await;
     let asks = |t: &&Trigger| {
@@ -329,7 +328,7 @@ async fn s9_another_plan_than_the_reviewed_one_is_refused() {
 /// A release of the pipeline whose source has this variant ends early and clean,
 /// in this stage, with these words in its reason.
 async fn is_stopped(id: &str, variant: &str, environment: &str, stage: &str, words: &str) {
-    let _turn = TURN.lock().await;
+    let _turn = TURN.acquire().await.unwrap();
     let definition = definition(id);
     let laptop = stack_for(&[id], &[variant]).await;
     let head = released(&laptop, &definition, "stopped", COMMIT, environment).await;

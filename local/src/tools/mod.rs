@@ -86,7 +86,7 @@ pub async fn main(arguments: Vec<OsString>) -> u8 {
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
     let Some((tool, arguments)) = chosen(&arguments) else {
-        let known = [&NAMES[..], &SERVICES].concat().join(", ");
+        let known = [NAMES, &SERVICES].concat().join(", ");
         console.note(&format!(
             "gatewright-standin plays {known}; call it by one of these names"
         ));

@@ -163,16 +163,14 @@ impl Strand {
 
     /// The state failed under this name.
     pub(super) fn fails(&mut self, error: &str, cause: &str) {
-        let catches = self.here()["Catch"].as_array().into_iter().flatten();
-        let catch = catches
-            .filter(|catch| {
-                let names = catch["ErrorEquals"].as_array().into_iter().flatten();
-                names
-                    .filter_map(Value::as_str)
-                    .any(|name| name == error || name == "States.ALL")
-            })
-            .cloned()
-            .next();
+        let mut catches = self.here()["Catch"].as_array().into_iter().flatten();
+        let takes = |catch: &&Value| {
+            let names = catch["ErrorEquals"].as_array().into_iter().flatten();
+            names
+                .filter_map(Value::as_str)
+                .any(|name| name == error || name == "States.ALL")
+        };
+        let catch = catches.find(takes).cloned();
         let Some(catch) = catch else {
             assert!(
                 self.parent.is_some(),

@@ -30,6 +30,7 @@ pub fn facts(text: &str) -> Vec<Fact> {
             version: evidence(),
             commit: "a".repeat(40).parse().unwrap(),
             reference: "refs/heads/main".to_owned(),
+            route: Some(text.to_owned()),
             requester: Some(text.to_owned()),
             author: Some(text.to_owned()),
         },
@@ -39,6 +40,16 @@ pub fn facts(text: &str) -> Vec<Fact> {
         Fact::StageStarted {
             stage: stage.clone(),
             attempt: 2,
+        },
+        Fact::DownstreamStarted {
+            pipeline: "shop".parse().unwrap(),
+            release: Some("cp-2".parse().unwrap()),
+            problem: None,
+        },
+        Fact::DownstreamStarted {
+            pipeline: "shop".parse().unwrap(),
+            release: None,
+            problem: Some(text.to_owned()),
         },
         Fact::BuildJudged {
             stage: stage.clone(),

@@ -99,7 +99,8 @@ impl World {
                 release: "cp-0".parse().unwrap(),
                 title: says("pl-gps-001#141"),
                 commit: "b".repeat(40).parse().unwrap(),
-                artifact: artifact(b"old", text),
+                artifacts: vec![artifact(b"old", text)],
+                restored: None,
                 at: after(now(), -86_400),
                 fencing: 6,
             },
@@ -181,15 +182,17 @@ fn head(definition: &Definition, message: &str, author: &str) -> Head {
         version: Digest::of_bytes(b"definition"),
         number: Some(142),
         trigger: Some(TriggerInput {
-            pipeline: definition.id.clone(),
-            reference: "refs/heads/main".to_owned(),
-            commit: "a".repeat(40).parse().unwrap(),
             cause: Some(Cause::Push),
             author: Some(author.to_owned()),
-            requester: None,
             message: Some(message.to_owned()),
-            codepipeline: None,
+            ..TriggerInput::new(
+                definition.id.clone(),
+                "refs/heads/main".to_owned(),
+                "a".repeat(40).parse().unwrap(),
+            )
         }),
+        route: None,
+        given: Vec::new(),
         input: Digest::of_bytes(b"input"),
         execution: "arn:x".to_owned(),
         started_at: after(now(), -7_200),
@@ -207,6 +210,7 @@ fn artifact(of: &[u8], location: &str) -> ArtifactEvidence {
         name: "image".to_owned(),
         digest: Digest::of_bytes(of),
         location: location.to_owned(),
+        version: None,
     }
 }
 
@@ -242,6 +246,7 @@ fn record(index: usize, stage: StageName, text: &str) -> StageRecord {
         log: Some(format!("javascript:{text}")),
         reports: reports.into_iter().collect(),
         artifact: (index == 0).then(|| artifact(b"image", text)),
+        exported: [("VERSION".to_owned(), text.to_owned())].into(),
     };
     let scan = ScanEvidence {
         digest: Digest::of_bytes(b"image"),
@@ -268,6 +273,7 @@ fn record(index: usize, stage: StageName, text: &str) -> StageRecord {
         attempt: 1,
         environment: None,
         deploys: false,
+        effect: None,
         status: StageStatus::Passed,
         started_at: after(now(), -3_000),
         ended_at: Some(after(now(), -2_280)),
