@@ -8,6 +8,7 @@ use gatewright_aws::table::dynamo::DynamoTable;
 use gatewright_domain::PipelineId;
 use gatewright_domain::text::did_you_mean;
 use gatewright_stack::Connection;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What the laptop stack writes.
@@ -57,15 +58,15 @@ impl Reach {
     /// # Errors
     /// When there is none; with the nearest name.
     pub fn machine(&self, pipeline: &str) -> Result<&str, Failed> {
-        let machines = &self.connection.machines;
-        machines.get(pipeline).map(String::as_str).ok_or_else(|| {
-            let known: Vec<&str> = machines.keys().map(String::as_str).collect();
-            let near = did_you_mean(pipeline, known.iter().copied());
-            Failed::not_found(format!(
-                "no state machine of {pipeline:?} is deployed{near}"
-            ))
-            .help(format!("this connection has: {}", known.join(", ")))
-        })
+        deployed(&self.connection.machines, pipeline)
+    }
+
+    /// The ARN of the machine that brings an environment of this pipeline back.
+    ///
+    /// # Errors
+    /// When there is none; with the nearest name.
+    pub fn rollback_machine(&self, pipeline: &str) -> Result<&str, Failed> {
+        deployed(&self.connection.rollbacks, pipeline)
     }
 
     /// The credentials to sign with: those of `person` on the laptop, the
@@ -111,4 +112,16 @@ impl Reach {
             Failed::unreachable(format!("there are no AWS credentials: {error}")).help(help)
         })
     }
+}
+
+/// A machine of a pipeline among those that are deployed.
+fn deployed<'a>(machines: &'a BTreeMap<String, String>, pipeline: &str) -> Result<&'a str, Failed> {
+    machines.get(pipeline).map(String::as_str).ok_or_else(|| {
+        let known: Vec<&str> = machines.keys().map(String::as_str).collect();
+        let near = did_you_mean(pipeline, known.iter().copied());
+        Failed::not_found(format!(
+            "no state machine of {pipeline:?} is deployed{near}"
+        ))
+        .help(format!("this connection has: {}", known.join(", ")))
+    })
 }

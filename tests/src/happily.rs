@@ -55,12 +55,27 @@ pub fn input_for(definition: &Definition, trigger: &Trigger, commit: &str) -> Va
         }
         Event::Rollback { environment } => {
             say("cause", json!("rollback"));
-            say("requester", json!("sam@example.com"));
+            say("requester", json!(may_bring_back(definition, environment)));
             say("reason", json!("customers cannot pay"));
             say("environment", json!(environment));
         }
     }
     input
+}
+
+/// Somebody who may bring this environment back.
+fn may_bring_back(
+    definition: &Definition,
+    environment: &gatewright_domain::EnvironmentName,
+) -> String {
+    let directory = gatewright_fakes::directory();
+    let by = definition
+        .environments
+        .get(environment)
+        .map(|e| &e.rollback.by);
+    let group = by.and_then(|by| directory.group(by.first()?));
+    let person = group.and_then(|group| directory.person(group.members.first()?));
+    person.map_or_else(|| "sam@example.com".to_owned(), |p| p.email.clone())
 }
 
 /// Lambda's own retry of an event.

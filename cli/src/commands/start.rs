@@ -13,16 +13,15 @@ use crate::watch;
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_aws::tasks::{Executions, StepFunctions};
+use gatewright_domain::decide::{Admission, admit};
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::Status;
-use gatewright_domain::trigger::TriggerInput;
+use gatewright_domain::trigger::{Cause, TriggerInput};
 use gatewright_domain::{CommitSha, PipelineId, ReleaseId};
 use rand::Rng;
 use serde_json::json;
 use std::path::Path;
 
-/// What follows a pipeline's id in the name of its machine of rollbacks.
-const ROLLBACKS: &str = ".rollback";
 /// How many releases of another pipeline are looked through for one that
 /// succeeded.
 const RECENT: u32 = 20;
@@ -44,10 +43,13 @@ pub async fn run(args: &Start, at: Option<&Path>, out: &Out) -> Result<Code, Fai
         .parse()
         .map_err(|error| Failed::usage(format!("{error}")))?;
     let reach = reach(at).await?;
-    let named = machine_of(args);
-    let machine = reach.machine(&named)?;
+    let machine = match args.asked.rollback {
+        Some(_) => reach.rollback_machine(&args.pipeline)?,
+        None => reach.machine(&args.pipeline)?,
+    };
     let known = known(args, &reach.store, &reach.pipelines(), &pipeline).await?;
     let input = input(args, known, pipeline, out)?;
+    would_be_admitted(&reach.store, &input).await?;
     let text = serde_json::to_string(&input).map_err(|e| Failed::usage(e.to_string()))?;
     let functions = StepFunctions::new(&reach.connection.sdk().await);
     let started = functions.start(machine, release.as_str(), &text).await;
@@ -73,11 +75,28 @@ pub async fn run(args: &Start, at: Option<&Path>, out: &Out) -> Result<Code, Fai
     Ok(Code::Done)
 }
 
-/// Under which name the machine is deployed: rollbacks have one of their own.
-fn machine_of(args: &Start) -> String {
-    match args.asked.rollback {
-        Some(_) => format!("{}{ROLLBACKS}", args.pipeline),
-        None => args.pipeline.clone(),
+/// What would be refused is not started: the state machine judges it again, and
+/// would only leave a release without a number behind.
+async fn would_be_admitted<T: Table>(store: &Store<T>, input: &TriggerInput) -> Result<(), Failed> {
+    let Some(version) = store.live_version(&input.pipeline).await? else {
+        return Ok(());
+    };
+    let Some(live) = store.definition(&input.pipeline, &version).await? else {
+        return Ok(());
+    };
+    let judged = match input.cause {
+        Some(Cause::Rollback) => live.rollback(),
+        _ => Some(live),
+    };
+    match judged.map(|definition| admit(&definition, input)) {
+        Some(Admission::Refused { error, why }) => {
+            Err(
+                Failed::refused(format!("this would not be admitted ({error}): {why}")).help(
+                    format!("`gatewright plan {}` lists what starts it", input.pipeline),
+                ),
+            )
+        }
+        Some(Admission::Admitted { .. }) | None => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::pipeline::{Definition, Purpose};
 use gatewright_domain::release::{Deployment, Status, evidence_before};
 use gatewright_domain::trigger::{TriggerInput, UpstreamOrigin};
-use gatewright_domain::{EnvironmentName, ErrorName};
+use gatewright_domain::{EnvironmentName, ErrorName, ReleaseId};
 use gatewright_handler::Failure;
 
 /// How far back a rollback finds a target that it is not told.
@@ -27,6 +27,7 @@ pub(crate) async fn given<T: Table>(
     }
     match (definition.purpose, trigger.environment.clone()) {
         (Purpose::Rollback, Some(environment)) => {
+            may_ask(store, definition, &environment, &trigger).await?;
             let target = target(store, definition, &environment, &trigger).await?;
             // What runs is brought back with the commands that brought it.
             trigger.commit = target.commit;
@@ -35,6 +36,40 @@ pub(crate) async fn given<T: Table>(
         }
         (Purpose::Release | Purpose::Rollback, _) => Ok((trigger, Vec::new())),
     }
+}
+
+/// Whether the requester is of a group that may bring the environment back. A
+/// definition that names nobody leaves it to whoever may start executions.
+async fn may_ask<T: Table>(
+    store: &Store<T>,
+    definition: &Definition,
+    environment: &EnvironmentName,
+    trigger: &TriggerInput,
+) -> Result<(), Failure> {
+    let by = definition
+        .environments
+        .get(environment)
+        .map(|e| &e.rollback.by);
+    let Some(by) = by.filter(|by| !by.is_empty()) else {
+        return Ok(());
+    };
+    let requester = trigger.requester.as_deref().unwrap_or_default();
+    let directory = store.directory().await?.value;
+    let allowed = directory.people.iter().any(|person| {
+        person.is(requester)
+            && by
+                .iter()
+                .any(|group| directory.is_member(&person.id, group))
+    });
+    if allowed {
+        return Ok(());
+    }
+    let groups: Vec<&str> = by.iter().map(|group| group.as_str()).collect();
+    let why = format!(
+        "{requester:?} may not bring {environment} back: members of {} may",
+        groups.join(" or ")
+    );
+    Err(Failure::new(ErrorName::AccessDenied, why))
 }
 
 /// What the other pipeline's release built, under this definition's names.
@@ -93,11 +128,18 @@ async fn target<T: Table>(
     let history = store
         .deployments(&definition.id, environment, DEPLOYMENTS)
         .await?;
+    // What a release put there and took back was not good.
+    let undone: Vec<ReleaseId> = history
+        .iter()
+        .filter(|d| d.restored.is_some())
+        .map(|d| d.release.clone())
+        .collect();
+    let good = |d: &Deployment| d.restored.is_some() || !undone.contains(&d.release);
     let wanted = |d: &Deployment| match &trigger.to {
-        Some(to) => &d.release == to,
-        None => d.digest() != current.digest(),
+        Some(to) => &d.release == to && d.restored.is_none(),
+        None => good(d) && d.digest() != current.digest(),
     };
-    let found = history.into_iter().find(wanted);
+    let found = history.iter().find(|d| wanted(d)).cloned();
     found.ok_or_else(|| match &trigger.to {
         Some(to) => refused(format!("{to} never ran in {environment}")),
         None => refused(format!(

@@ -60,20 +60,24 @@ async fn start<T: Table, B: Builds>(
     let Some((record, order)) = until_settled(|| record(store, now, config, input)).await? else {
         return Ok(());
     };
-    match builds.start(&order).await {
-        Ok(build) => remember(store, record, &build).await,
-        Err(error) if error.kind == Kind::Transient => Err(error.into()),
-        Err(error) => {
-            let why = error.to_string();
-            let key = BuildKey {
-                release: record.release,
-                index: record.index,
-                attempt: record.attempt,
-            };
-            until_settled(|| fail_build(store, &key, error.name(), &why, now)).await
-        }
-    }
+    let key = BuildKey {
+        release: record.release.clone(),
+        index: record.index,
+        attempt: record.attempt,
+    };
+    let (error, why) = match order {
+        Err(failure) => (failure.name, failure.message),
+        Ok(order) => match builds.start(&order).await {
+            Ok(build) => return remember(store, record, &build).await,
+            Err(error) if error.kind == Kind::Transient => return Err(error.into()),
+            Err(error) => (error.name(), error.to_string()),
+        },
+    };
+    until_settled(|| fail_build(store, &key, error, &why, now)).await
 }
+
+/// An attempt that has begun, with the build to start or why there can be none.
+type Begun = (StageRecord, Result<BuildOrder, Failure>);
 
 /// Records that the attempt begins, with the wait for its end; gives the build to
 /// start, or nothing when the task was answered at once.
@@ -82,7 +86,7 @@ async fn record<T: Table>(
     now: Timestamp,
     config: &Config,
     input: &TaskInput,
-) -> Result<Option<(StageRecord, BuildOrder)>, Failure> {
+) -> Result<Option<Begun>, Failure> {
     let running = Running::read(store, &input.release).await?;
     let (index, stage) = running.stage(&input.stage)?;
     let build = stage.build().ok_or_else(|| {
@@ -126,8 +130,10 @@ async fn record<T: Table>(
     if record.build.is_some() {
         return Ok(None);
     }
-    let order = order::order(store, &running, stage, build, &record, config, now).await?;
-    Ok(Some((record, order)))
+    match order::order(store, &running, stage, build, &record, config, now).await {
+        Err(failure) if failure.may_pass() => Err(failure),
+        order => Ok(Some((record, order))),
+    }
 }
 
 enum Attempt {

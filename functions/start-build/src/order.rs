@@ -8,7 +8,7 @@ use gatewright_aws::table::Table;
 use gatewright_compiler::buildspec::buildspec;
 use gatewright_domain::evidence::{ArtifactEvidence, Evidence};
 use gatewright_domain::exported::shouted;
-use gatewright_domain::pipeline::{Build, Definition, Form, Stage, Variable};
+use gatewright_domain::pipeline::{Build, Definition, Form, Purpose, Stage, Variable};
 use gatewright_domain::release::{StageRecord, evidence_before};
 use gatewright_domain::trigger::{Ref, TriggerInput, version_of_tag};
 use gatewright_domain::{CommitSha, Digest, ErrorName, Timestamp, after};
@@ -50,7 +50,11 @@ pub(crate) async fn order<T: Table>(
     env.insert("ECR_REGISTRY".to_owned(), config.ecr_registry());
     env.insert("COMMIT_SHA".to_owned(), commit.to_string());
     env.insert("IMAGE_TAG".to_owned(), commit.to_string());
-    env.extend(of_ref(trigger, &commit, env.get("VERSION").cloned()));
+    env.extend(of_ref(
+        trigger,
+        &commit,
+        version(stage, running, &env, &artifacts),
+    ));
     env.extend(of_environment(&running.definition, stage));
     env.extend(of_artifacts(&running.definition, &artifacts, config));
     if let Some(bucket) = &config.artifacts {
@@ -121,7 +125,8 @@ async fn material<T: Table>(
         };
         let artifacts = before.artifacts.into_iter();
         let artifacts = artifacts.filter(|a| wanted.as_ref().is_none_or(|w| w.contains(&a.name)));
-        return Ok((before.commit, artifacts.collect(), evidence.exported()));
+        // What this release's builds exported is about what is being undone.
+        return Ok((before.commit, artifacts.collect(), Env::new()));
     }
     let artifacts = pinned(&evidence, wanted.as_deref());
     Ok((trigger.commit.clone(), artifacts, evidence.exported()))
@@ -147,16 +152,34 @@ fn pinned(evidence: &Evidence, wanted: Option<&[String]>) -> Vec<ArtifactEvidenc
     }
 }
 
+/// The semantic version of what the build is about: of what ran before in a way
+/// back, otherwise the tag's, or what an earlier build exported.
+fn version(
+    stage: &Stage,
+    running: &Running,
+    exported: &Env,
+    artifacts: &[ArtifactEvidence],
+) -> Option<String> {
+    let back = stage.undoes() || running.definition.purpose == Purpose::Rollback;
+    let of_artifacts = artifacts.iter().find_map(|a| a.version.clone());
+    let trigger = running.head.value.trigger.as_ref();
+    let of_tag = trigger.and_then(|t| version_of_tag(&t.reference));
+    if back {
+        return of_artifacts;
+    }
+    of_tag
+        .or_else(|| exported.get("VERSION").cloned())
+        .or(of_artifacts)
+}
+
 /// What the ref says: its name, and the release's semantic version.
-fn of_ref(trigger: &TriggerInput, commit: &CommitSha, exported: Option<String>) -> Env {
+fn of_ref(trigger: &TriggerInput, commit: &CommitSha, version: Option<String>) -> Env {
     let short = match Ref::parse(&trigger.reference) {
         Some(Ref::Branch(name) | Ref::Tag(name)) => name.to_owned(),
         Some(Ref::Pull(number)) => format!("pull-{number}"),
         None => String::new(),
     };
-    let version = version_of_tag(&trigger.reference)
-        .or(exported)
-        .unwrap_or_else(|| format!("0.0.0-{}", &commit.as_str()[..12]));
+    let version = version.unwrap_or_else(|| format!("0.0.0-{}", &commit.as_str()[..12]));
     [
         ("REF", trigger.reference.clone()),
         ("BRANCH_OR_TAG", short),

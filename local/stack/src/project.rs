@@ -51,6 +51,27 @@ fn all(folder: &Path) -> Result<Vec<PathBuf>, StackError> {
     Ok(files)
 }
 
+/// Whether what is deployed is what the definitions say.
+///
+/// # Errors
+/// When a committed machine is not what its definition compiles to.
+pub(crate) fn compiled(root: &Path, definitions: &[Definition]) -> Result<(), StackError> {
+    for definition in definitions {
+        let path = root.join(format!("statemachines/{}.asl.json", definition.id));
+        let machine = gatewright_compiler::compile(definition)
+            .map_err(|error| StackError::Definition(format!("{}: {error}", definition.id)))?;
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        if there != gatewright_compiler::to_json(&machine) {
+            return Err(StackError::Definition(format!(
+                "{} is not what pipelines/{}.yaml compiles to: run `gatewright compile`",
+                path.display(),
+                definition.id
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// A pipeline's file has its id for a name.
 fn named(folder: &Path, id: &str) -> Result<PathBuf, StackError> {
     let path = folder.join(format!("{id}.yaml"));

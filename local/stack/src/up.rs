@@ -105,6 +105,7 @@ impl Stack {
     pub async fn up(options: &Options, tell: &(dyn Fn(&str) + Sync)) -> Result<Self, StackError> {
         gatewright_aws::clients::install_crypto();
         let definitions = project::definitions(&options.root, &options.pipelines)?;
+        project::compiled(&options.root, &definitions)?;
         let directory = project::directory(&options.root)?;
         tell("starting the AWS emulator");
         let emulator = Emulator::start(&options.root, &options.python, &options.data).await?;
@@ -286,6 +287,9 @@ async fn apply(
     store.apply_directory(directory).await.map_err(failed)?;
     for definition in definitions {
         store.apply(definition).await.map_err(failed)?;
+        if let Some(rollback) = definition.rollback() {
+            store.record(&rollback).await.map_err(failed)?;
+        }
     }
     Ok(())
 }

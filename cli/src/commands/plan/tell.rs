@@ -19,6 +19,14 @@ impl Plan {
         let title = paint(HEAD, format!("{}  {}", self.pipeline, line(&self.name)));
         let version = paint(SOFT, format!("definition {}", self.version.short()));
         let mut told = vec![format!("{title}  {version}"), self.admission()];
+        if self.refused.is_some() {
+            let pipeline = &self.pipeline;
+            told.push(paint(
+                SOFT,
+                format!("`gatewright plan {pipeline}` lists what starts it."),
+            ));
+            return told;
+        }
         told.extend(self.way());
         told.push(String::new());
         self.tell_stages(&mut told);

@@ -57,7 +57,6 @@ async fn a_rollback_takes_the_commit_that_runs_and_says_why() {
         ..Asked::default()
     };
     let args = start("pl-gps-001", back("staging", Some("errors"), Some("1")));
-    assert_eq!(machine_of(&args), "pl-gps-001.rollback");
     let input = made(&args, &example.store).await.unwrap();
     assert_eq!(input.cause, Some(Cause::Rollback));
     assert_eq!(input.commit.as_str(), COMMIT);

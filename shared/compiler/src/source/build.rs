@@ -78,6 +78,17 @@ fn step(node: &Node, sink: &Sink) -> Option<Step> {
             run: run.value,
         });
     }
+    if let Value::Map(entries) = &node.value
+        && let [(key, _)] = entries.as_slice()
+        && key.value.contains([' ', '"', '\'', '$'])
+    {
+        sink.error_help(
+            &node.at,
+            "this command was taken apart at its colon: YAML reads a colon and a space as a mapping",
+            "write it after `|`, on a line of its own, or put all of it in quotes",
+        );
+        return None;
+    }
     let of = Fields::of(node, &node.at, &language::STEP, sink)?;
     let name = of
         .required("name")

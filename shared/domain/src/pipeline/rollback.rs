@@ -4,7 +4,7 @@ use super::{
     Approval, Build, Definition, Deploy, Effect, Environment, Event, Purpose, Seconds, Stage,
     Trigger, Work,
 };
-use crate::ids::{EnvironmentName, StageName};
+use crate::ids::{EnvironmentName, GroupName, StageName};
 
 /// How long people have to agree to a rollback: somebody waits for it.
 const EXPIRES: Seconds = Seconds(3_600);
@@ -45,8 +45,15 @@ impl Definition {
             });
             stages.extend(way_back);
         }
+        let mut environments = self.environments.clone();
+        for (name, environment) in &mut environments {
+            if environment.rollback.by.is_empty() {
+                environment.rollback.by = self.approvers_of(name);
+            }
+        }
         (!stages.is_empty()).then(|| Self {
             purpose: Purpose::Rollback,
+            environments,
             description: format!("Brings an environment of {} back.", self.name),
             triggers,
             stages,
@@ -54,6 +61,22 @@ impl Definition {
             downstream: Vec::new(),
             ..self.clone()
         })
+    }
+
+    /// The groups that are asked about changes of an environment.
+    fn approvers_of(&self, environment: &EnvironmentName) -> Vec<GroupName> {
+        let mut groups: Vec<GroupName> = Vec::new();
+        for stage in &self.stages {
+            let here = stage.environment.as_ref() == Some(environment);
+            if let Work::Approval(approval) = &stage.work
+                && here
+            {
+                groups.extend(approval.quorum.iter().map(|q| q.group.clone()));
+            }
+        }
+        groups.sort();
+        groups.dedup();
+        groups
     }
 
     /// The stages that bring `name` back, in order.

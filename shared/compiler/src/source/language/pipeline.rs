@@ -124,7 +124,7 @@ pub(crate) static PIPELINE: Object = Object {
             "budget",
             Kind::Duration,
             "`7d`",
-            "How long a whole release may take, with all waiting.",
+            "How long a whole release may take. It has to hold everything that may be waited for: each build with its queueing and retries, each approval until it expires, a day before each deploy.",
         ),
     ],
     example: examples::PIPELINE,
@@ -181,7 +181,7 @@ pub(crate) static ARTIFACT: Object = Object {
             "version",
             Kind::Word(VERSIONS),
             "`commit`",
-            "What people call it: the commit, or a semantic version from the tag or from what a stage exports as `VERSION`.",
+            "What people call it: the commit, or a semantic version from the tag or from what a stage exports as `VERSION`; without either it is `0.0.0-<commit>`.",
         ),
         default(
             "keep",

@@ -86,7 +86,7 @@ const FINALLY: Key = optional("finally", STEPS, "What runs last, also after a fa
 const EXPORTS: Key = optional(
     "exports",
     Kind::List(&Kind::Text),
-    "Variables that the steps export and later stages get; `VERSION` names the release's artifacts.",
+    "Variables that later stages get. A step sets one with `export NAME=value`; the steps of a stage share one shell. Of several stages that export the same, the latest counts. `VERSION` names the release's artifacts.",
 );
 const REPORTS: Key = optional(
     "reports",
@@ -227,12 +227,12 @@ pub(crate) static VARIABLE: Object = Object {
         optional(
             "secret",
             Kind::Text,
-            "The name or ARN of a secret in AWS Secrets Manager; `:json-key` may follow.",
+            "The name or ARN of a secret in AWS Secrets Manager; `:json-key` may follow. On the laptop stack it gets a made-up value.",
         ),
         optional(
             "parameter",
             Kind::Text,
-            "The name of a parameter in AWS Systems Manager.",
+            "The name of a parameter in AWS Systems Manager. The laptop stack knows those of the examples only.",
         ),
     ],
     example: examples::STAGE,

@@ -34,7 +34,7 @@ const SKIP: Key = optional("skip", Kind::List(&Kind::Text), "These stages do not
 const BUDGET: Key = optional(
     "budget",
     Kind::Duration,
-    "How long the stages of the whole route may take; waiting for people and for environments is not counted.",
+    "How long a release on this route may take. It has to hold the time limits of the stages, the longest of those side by side. When it is used up, no further build begins.",
 );
 
 /// `on`.
