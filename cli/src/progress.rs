@@ -58,7 +58,9 @@ pub fn stages(story: &Story) -> Vec<Stage> {
         return records.into_iter().map(of_record).collect();
     };
     let mut waits = story.waits_for();
-    let each = definition.stages.iter().enumerate().map(|(index, stage)| {
+    let began = |index| records.iter().any(|r| r.index == index);
+    let shown = definition.shown(story.head.route.as_deref(), began);
+    let each = shown.map(|(index, stage)| {
         let record = records.iter().find(|r| r.index == index);
         let request = story.asked().find(|asked| asked.request.index == index);
         match (record, request) {

@@ -113,29 +113,29 @@ fn change(view: &ReleaseMessage<'_>) -> String {
 
 fn stages(view: &ReleaseMessage<'_>) -> String {
     let records = last_attempts(view.records);
-    let each = STAGES_MOST / view.definition.stages.len().max(1);
-    let lines = view
+    let began = |index| records.iter().any(|r| r.index == index);
+    let shown: Vec<_> = view
         .definition
-        .stages
-        .iter()
-        .enumerate()
-        .map(|(index, stage)| {
-            let record = records.iter().find(|r| r.index == index);
-            let mark = match record.map(|r| r.status) {
-                Some(StageStatus::Passed) => "✓",
-                Some(StageStatus::Failed) => "✗",
-                Some(StageStatus::Running | StageStatus::Scanning) => "⏳",
-                None => approval_mark(view, index),
-            };
-            let measured = record.map(|r| measured(r)).unwrap_or_default();
-            format!(
-                "{mark} {}",
-                slack(
-                    &format!("{}{measured}", stage.name),
-                    each.saturating_sub(4).max(8)
-                )
+        .shown(view.head.route.as_deref(), began)
+        .collect();
+    let each = STAGES_MOST / shown.len().max(1);
+    let lines = shown.into_iter().map(|(index, stage)| {
+        let record = records.iter().find(|r| r.index == index);
+        let mark = match record.map(|r| r.status) {
+            Some(StageStatus::Passed) => "✓",
+            Some(StageStatus::Failed) => "✗",
+            Some(StageStatus::Running | StageStatus::Scanning) => "⏳",
+            None => approval_mark(view, index),
+        };
+        let measured = record.map(|r| measured(r)).unwrap_or_default();
+        format!(
+            "{mark} {}",
+            slack(
+                &format!("{}{measured}", stage.name),
+                each.saturating_sub(4).max(8)
             )
-        });
+        )
+    });
     lines.collect::<Vec<_>>().join("\n")
 }
 

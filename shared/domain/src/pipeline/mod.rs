@@ -146,6 +146,24 @@ impl Definition {
         })
     }
 
+    /// The stages of a release as people want to see them, with their positions:
+    /// those of its route, and a way back only when it `began`. Pauses leave no
+    /// record and are no stages to anybody.
+    pub fn shown<'a>(
+        &'a self,
+        route: Option<&'a str>,
+        began: impl Fn(usize) -> bool + 'a,
+    ) -> impl Iterator<Item = (usize, &'a Stage)> {
+        let route = route.and_then(|name| self.trigger(name));
+        self.stages
+            .iter()
+            .enumerate()
+            .filter(move |(index, stage)| {
+                let ahead = !stage.undoes() && route.is_none_or(|route| route.runs(&stage.name));
+                stage.is_recorded() && (began(*index) || ahead)
+            })
+    }
+
     /// The position of the last stage on the route that works in `environment`:
     /// when it is over, the environment's lock is handed on.
     pub fn last_stage_in(

@@ -195,7 +195,7 @@ fn ballot(view: &ApprovalView<'_>) -> Result<String, String> {
     }
     match view.asked.if_approved(view.person, view.now) {
         Ok(Outcome::Approved(_)) => Ok(
-            match next_stage(view.definition, view.asked.request.index) {
+            match next_stage(view.definition, view.head, view.asked.request.index) {
                 Some(next) => {
                     format!("With your approval everybody has agreed, and “{next}” begins at once.")
                 }
@@ -215,10 +215,9 @@ fn ballot(view: &ApprovalView<'_>) -> Result<String, String> {
     }
 }
 
-/// The stage after the one at `index`, by name.
-pub(super) fn next_stage(definition: &Definition, index: usize) -> Option<String> {
-    definition
-        .stages
-        .get(index.checked_add(1)?)
-        .map(|stage| line(stage.name.as_str()))
+/// The stage after the one at `index` on the release's route, by name.
+pub(super) fn next_stage(definition: &Definition, head: &Head, index: usize) -> Option<String> {
+    let mut shown = definition.shown(head.route.as_deref(), |_| false);
+    let (_, stage) = shown.find(|(at, _)| *at > index)?;
+    Some(line(stage.name.as_str()))
 }

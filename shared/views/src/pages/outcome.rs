@@ -64,7 +64,7 @@ pub fn decided(view: &DecidedView<'_>) -> String {
     let then = match view.outcome {
         Outcome::Open(standing) => missing(standing, view.asked.directory)
             .unwrap_or_else(|| "Others are still asked.".to_owned()),
-        Outcome::Approved(_) => match next_stage(view.definition, request.index) {
+        Outcome::Approved(_) => match next_stage(view.definition, view.head, request.index) {
             Some(next) => format!("Everybody has agreed. “{next}” begins."),
             None => "Everybody has agreed.".to_owned(),
         },

@@ -141,8 +141,9 @@ fn stages(view: &ReleaseView<'_>) -> Vec<Stage> {
         .into_iter()
         .map(|record| (record.index, Stage::of(record)))
         .collect();
-    let defined = view.definition.map(|d| d.stages.as_slice());
-    for (index, stage) in defined.unwrap_or_default().iter().enumerate() {
+    let route = view.head.route.as_deref();
+    let defined = view.definition.into_iter();
+    for (index, stage) in defined.flat_map(|d| d.shown(route, |_| false)) {
         if known.contains(&index) {
             continue;
         }
