@@ -7,7 +7,7 @@ use support::{gatewright, json_of, keys, root, run, text};
 
 #[test]
 fn a_plan_says_by_its_exit_code_whether_it_would_be_admitted() {
-    assert_eq!(run(&["plan"]).0, 0);
+    assert_eq!(run(&["plan", "pl-gps-001"]).0, 0);
     assert_eq!(run(&["plan", "pl-gps-001", "--tag", "v1.4.0"]).0, 0);
     assert_eq!(
         run(&[
@@ -20,7 +20,7 @@ fn a_plan_says_by_its_exit_code_whether_it_would_be_admitted() {
         .0,
         0
     );
-    let (code, out, _) = run(&["plan", "--branch", "feature/x"]);
+    let (code, out, _) = run(&["plan", "pl-gps-001", "--branch", "feature/x"]);
     assert!(code == 1 && out.contains("refused (NotTriggered)"), "{out}");
     let (code, _, err) = run(&["plan", "pl-gps-01"]);
     assert_eq!(code, 3);
@@ -32,7 +32,7 @@ fn a_plan_says_by_its_exit_code_whether_it_would_be_admitted() {
 
 #[test]
 fn a_plan_in_json_has_its_documented_shape() {
-    let main = ["plan", "--json", "--branch", "main"];
+    let main = ["plan", "pl-gps-001", "--json", "--branch", "main"];
     let by_lena = [&main[..], &["--requester", "lena@example.com"]].concat();
     let plan = json_of(&by_lena, 0);
     let expected = [
@@ -69,7 +69,7 @@ fn a_plan_in_json_has_its_documented_shape() {
 
 #[test]
 fn without_a_trigger_a_plan_lists_the_triggers() {
-    let table = json_of(&["plan", "--json"], 0);
+    let table = json_of(&["plan", "pl-gps-001", "--json"], 0);
     let expected = ["pipeline", "name", "version", "triggers", "unenforced"];
     assert_eq!(keys(&table), expected);
     let events: Vec<&Value> = table["triggers"]
@@ -79,16 +79,30 @@ fn without_a_trigger_a_plan_lists_the_triggers() {
         .map(|trigger| &trigger["matches"])
         .collect();
     assert_eq!(events, ["push to main", "tag v*.*.*", "manual"]);
-    let (code, out, _) = run(&["plan"]);
+    let (code, out, _) = run(&["plan", "pl-gps-001"]);
     assert!(code == 0 && out.contains("TRIGGER"), "{out}");
 }
 
 #[test]
 fn a_rollback_is_planned_with_its_reason() {
-    let args = ["plan", "--rollback", "production", "--requester", "lena"];
+    let args = [
+        "plan",
+        "pl-gps-001",
+        "--rollback",
+        "production",
+        "--requester",
+        "lena",
+    ];
     let (code, out, _) = run(&args);
     assert!(code == 0 && out.contains("admitted: a rollback"), "{out}");
-    let (code, out, _) = run(&["plan", "--rollback", "nowhere", "--requester", "lena"]);
+    let (code, out, _) = run(&[
+        "plan",
+        "pl-gps-001",
+        "--rollback",
+        "nowhere",
+        "--requester",
+        "lena",
+    ]);
     assert!(code == 1 && out.contains("refused (NotTriggered)"), "{out}");
 }
 
@@ -107,10 +121,10 @@ fn a_pipeline_is_drawn_as_its_file_is_called() {
         let drawn = std::fs::read_to_string(path).unwrap();
         assert!(drawn.starts_with(begins), "{name}: {drawn}");
     }
-    let graph = json_of(&["graph", "--json"], 0);
+    let graph = json_of(&["graph", "pl-gps-001", "--json"], 0);
     let expected = ["pipeline", "route", "nodes", "edges", "groups"];
     assert_eq!(keys(&graph), expected);
-    let (code, _, err) = run(&["graph", "--route", "nowhere"]);
+    let (code, _, err) = run(&["graph", "pl-gps-001", "--route", "nowhere"]);
     assert!(code == 3 && err.contains("has no route"), "{err}");
 }
 

@@ -1,6 +1,7 @@
 //! What a release costs: Step Functions counts transitions, CodeBuild minutes.
 
-use gatewright_compiler::compile::states_of;
+use gatewright_compiler::compile;
+use gatewright_compiler::compile::entered_on;
 use gatewright_domain::pipeline::{Build, Definition, Stage, Trigger};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -19,10 +20,6 @@ const USD_PER_MINUTE: &[(&str, f64)] = &[
     ("BUILD_GENERAL1_XLARGE", 0.1),
     ("BUILD_GENERAL1_2XLARGE", 0.2),
 ];
-
-/// The states before and after all stages.
-const BEFORE: &[&str] = &["Admit"];
-const AFTER: &[&str] = &["Finish", "How it ended", "succeeded"];
 
 /// What a release costs when every build uses up its time limit.
 #[derive(Debug, Serialize)]
@@ -87,31 +84,30 @@ impl Cost {
 }
 
 fn rows(definition: &Definition, route: Option<&Trigger>) -> Vec<Row> {
-    let plain = |state: &str| Row {
-        state: state.to_owned(),
-        transitions: 1,
-        compute: None,
-        minutes: None,
-        usd: usd_of_transitions(1),
+    let route = route.map(|route| route.name.as_str());
+    // What does not compile was refused before.
+    let machine = compile(definition).ok();
+    let entered = machine
+        .iter()
+        .flat_map(|machine| entered_on(machine, route));
+    let row = |state: String| {
+        let mut row = Row {
+            transitions: 1,
+            compute: None,
+            minutes: None,
+            usd: usd_of_transitions(1),
+            state,
+        };
+        let stage = definition
+            .stages
+            .iter()
+            .find(|s| s.name.as_str() == row.state);
+        if let Some(stage) = stage {
+            row.builds(stage);
+        }
+        row
     };
-    let mut rows: Vec<Row> = BEFORE.iter().map(|state| plain(state)).collect();
-    let mut inside = None;
-    for (_, stage) in definition.path(route) {
-        let group = definition.group_of(&stage.name).map(|group| &group.name);
-        if let Some(name) = group.filter(|_| group != inside) {
-            rows.push(plain(name.as_str()));
-        }
-        inside = group;
-        for state in states_of(stage) {
-            let mut row = plain(&state);
-            if state == stage.name.as_str() {
-                row.builds(stage);
-            }
-            rows.push(row);
-        }
-    }
-    rows.extend(AFTER.iter().map(|state| plain(state)));
-    rows
+    entered.map(row).collect()
 }
 
 impl Row {

@@ -237,7 +237,13 @@ fn through<'a>(
 /// one for each state that is entered, and the start (AWS Step Functions
 /// pricing). What goes on inside of a group counts for each of its stages.
 pub fn transitions_on(machine: &StateMachine, route: Option<&str>) -> usize {
-    1 + entered(&machine.start_at, &machine.states, route)
+    1 + entered_on(machine, route).len()
+}
+
+/// The states that a release enters on a route when everything goes well, those
+/// inside of groups too, one after the other; of a matrix under its legs' names.
+pub fn entered_on(machine: &StateMachine, route: Option<&str>) -> Vec<String> {
+    entered(&machine.start_at, &machine.states, route)
 }
 
 /// How many transitions a release costs when everything goes well, as if it were
@@ -246,16 +252,24 @@ pub fn transitions(machine: &StateMachine) -> usize {
     transitions_on(machine, None)
 }
 
-fn entered(start: &StateName, states: &States, route: Option<&str>) -> usize {
+fn entered(start: &StateName, states: &States, route: Option<&str>) -> Vec<String> {
     let within = |inner: &Inner| entered(&inner.start_at, &inner.states, route);
-    through(start, states, route)
-        .into_iter()
-        .map(|(_, state)| match state {
-            State::Map(map) => 1 + map.items.len() * within(&map.item_processor),
-            State::Parallel(parallel) => 1 + parallel.branches.iter().map(within).sum::<usize>(),
-            _ => 1,
-        })
-        .sum()
+    let mut all = Vec::new();
+    for (name, state) in through(start, states, route) {
+        all.push(name.to_string());
+        match state {
+            State::Map(map) => {
+                let each = each_name(name.as_str());
+                for leg in &map.items {
+                    let states = within(&map.item_processor);
+                    all.extend(states.iter().map(|state| state.replacen(&each, leg, 1)));
+                }
+            }
+            State::Parallel(parallel) => all.extend(parallel.branches.iter().flat_map(within)),
+            _ => {}
+        }
+    }
+    all
 }
 
 /// The name of the state that judges a stage's scan.
