@@ -31,7 +31,7 @@ impl Up {
     fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().to_str().unwrap();
-        let mut child = command(&["local", "up", "--json", "--data", folder])
+        let mut child = command(&["local", "up", "pl-gps-001", "--json", "--data", folder])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -88,8 +88,9 @@ impl Drop for Up {
 fn releases_are_started_followed_explained_and_read() {
     let mut up = Up::new();
     applied(&up);
-    refused(&up);
+    not_started(&up);
     running(&up);
+    refused(&up);
 
     let folder = up.connection.parent().unwrap().to_str().unwrap().to_owned();
     let second = command(&["local", "up", "--data", &folder])
@@ -117,47 +118,61 @@ fn releases_are_started_followed_explained_and_read() {
 }
 
 fn applied(up: &Up) {
-    let (code, out, err) = up.run(&["apply"]);
+    let (code, out, err) = up.run(&["apply", "pl-gps-001"]);
     assert_eq!(code, 0, "{err}");
     assert!(
-        out.starts_with("unchanged  pl-gps-001  live: ") && out.ends_with("nothing to apply\n"),
+        out.starts_with("unchanged  pl-gps-001  live: ") && out.ends_with("nothing to do\n"),
         "{out}"
     );
 }
 
-/// A trigger that is refused: a whole release in a second.
-fn refused(up: &Up) {
-    let start = [
-        "start",
-        "pl-gps-001",
-        "--commit",
-        COMMIT,
-        "--branch",
-        "feature/x",
-        "--name",
-        "try-1",
-        "--watch",
-    ];
-    let (code, out, err) = up.run(&start);
-    assert_eq!(code, 1, "{out}{err}");
+/// What would not be admitted is not started, and leaves nothing behind.
+fn not_started(up: &Up) {
+    let elsewhere = ["--commit", COMMIT, "--branch", "feature/x"];
+    let start = ["start", "pl-gps-001", "--name", "try-1"];
+    let (code, out, err) = up.run(&[&start[..], &elsewhere].concat());
     assert!(
-        out.contains("try-1  failed-clean") && out.contains("NotTriggered"),
-        "{out}"
+        code == 1 && err.contains("this would not be admitted (NotTriggered)"),
+        "{out}{err}"
     );
-    let (code, out, _) = up.run(&["explain", "try-1", "--json"]);
-    let explained: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(
-        (code, &explained["status"]),
-        (0, &Value::from("failed-clean"))
-    );
-    assert_eq!(up.run(&["status", "try-1"]).0, 1);
-    assert_eq!(up.run(&["show", "try-1", "--verify"]).0, 0);
+    assert_eq!(up.run(&["show", "try-1"]).0, 3);
     let (code, _, err) = up.run(&["start", "pl-gps-01", "--commit", COMMIT, "--branch", "main"]);
     assert!(
         code == 3 && err.contains("did you mean \"pl-gps-001\"?"),
         "{err}"
     );
-    let (code, _, err) = up.run(&["approve", "try-1", "--as", "priya", "--yes"]);
+}
+
+/// A rollback with nothing to go back to: only the record knows, so it is
+/// started, refused and closed.
+fn refused(up: &Up) {
+    let (code, out, err) = up.run(&[
+        "start",
+        "pl-gps-001",
+        "--rollback",
+        "production",
+        "--requester",
+        "priya",
+        "--reason",
+        "tried",
+        "--name",
+        "try-2",
+        "--watch",
+    ]);
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(
+        out.contains("try-2  failed-clean") && out.contains("NotTriggered"),
+        "{out}"
+    );
+    let (code, out, _) = up.run(&["explain", "try-2", "--json"]);
+    let explained: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &explained["status"]),
+        (0, &Value::from("failed-clean"))
+    );
+    assert_eq!(up.run(&["status", "try-2"]).0, 1);
+    assert_eq!(up.run(&["show", "try-2", "--verify"]).0, 0);
+    let (code, _, err) = up.run(&["approve", "try-2", "--as", "priya", "--yes"]);
     assert!(code == 1 && err.contains("asks for no approval"), "{err}");
 }
 
