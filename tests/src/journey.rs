@@ -50,10 +50,10 @@ impl Laptop {
             if let Some(head) = head.as_ref().filter(|head| head.status.has_ended()) {
                 return head.clone();
             }
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{release} does not end: {head:#?}"
-            );
+            if began.elapsed() >= PATIENCE {
+                let logs = self.logs(release).await;
+                panic!("{release} does not end: {head:#?}{logs}");
+            }
             let requests = self.store.approvals(release).await;
             let requests = requests.unwrap_or_else(|e| panic!("{e}"));
             match requests.into_iter().find(|r| r.state == State::Open) {
@@ -175,7 +175,8 @@ impl Laptop {
         entered
     }
 
-    /// The end of the log of every stage that failed, for a test's message.
+    /// The end of the log of every stage that failed or has not ended, for a
+    /// test's message.
     ///
     /// # Panics
     /// When the record cannot be read.
@@ -183,13 +184,20 @@ impl Laptop {
         let records = self.store.stages(release).await;
         let mut told = String::new();
         for record in records.unwrap_or_else(|e| panic!("{e}")) {
-            let (Some(_), Some(log)) = (&record.failure, &record.log) else {
+            if record.failure.is_none() && record.ended_at.is_some() {
                 continue;
+            }
+            let text = match &record.log {
+                Some(log) => self.get(log).await.1,
+                None => "no log".to_owned(),
             };
-            let (_, text) = self.get(log).await;
             let lines: Vec<&str> = text.lines().collect();
             let last = &lines[lines.len().saturating_sub(40)..];
-            told.push_str(&format!("\n--- {}\n{}\n", record.stage, last.join("\n")));
+            let (stage, status, build) = (&record.stage, record.status, &record.build);
+            told.push_str(&format!(
+                "\n--- {stage}, {status:?}, build {build:?}\n{}\n",
+                last.join("\n")
+            ));
         }
         told
     }
