@@ -247,41 +247,33 @@ mod tests {
     use super::*;
     use crate::commands::example::Example;
 
+    async fn said_of(example: &Example) -> Explained {
+        let story = example.story().await;
+        explained(&example.store, &story, example.now())
+            .await
+            .unwrap()
+    }
+
+    fn both(said: &Explained) -> String {
+        format!("{}\n--\n{}", said.why.join("\n"), said.helps.join("\n"))
+    }
+
     #[tokio::test]
     async fn a_release_that_waits_says_who_could_decide_and_who_cannot() {
         let example = Example::waiting_for_approval().await;
-        let story = example.story().await;
-        let said = explained(&example.store, &story, example.now())
-            .await
-            .unwrap();
-        insta::assert_snapshot!(format!(
-            "{}\n--\n{}",
-            said.why.join("\n"),
-            said.helps.join("\n")
-        ));
+        insta::assert_snapshot!(both(&said_of(&example).await));
     }
 
     #[tokio::test]
     async fn a_denied_gate_says_what_was_measured() {
         let example = Example::low_coverage().await;
-        let story = example.story().await;
-        let said = explained(&example.store, &story, example.now())
-            .await
-            .unwrap();
-        insta::assert_snapshot!(format!(
-            "{}\n--\n{}",
-            said.why.join("\n"),
-            said.helps.join("\n")
-        ));
+        insta::assert_snapshot!(both(&said_of(&example).await));
     }
 
     #[tokio::test]
     async fn a_release_in_the_queue_says_who_holds_the_environment() {
         let example = Example::queued_for_staging().await;
-        let story = example.story().await;
-        let said = explained(&example.store, &story, example.now())
-            .await
-            .unwrap();
+        let said = said_of(&example).await;
         assert!(
             said.why[0].starts_with("It waits for staging, which pl-gps-001#1 has held for "),
             "{said:?}"
