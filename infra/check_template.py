@@ -66,6 +66,7 @@ DELETABLE = {"WAIT#*", "ENV#*"}
 VARIABLE_NEEDS = {
     "AWS_ENDPOINT_URL_CODEBUILD": "codebuild:",
     "AWS_ENDPOINT_URL_ECR": "ecr:",
+    "AWS_ENDPOINT_URL_CODEPIPELINE": "codepipeline:",
     "GATEWRIGHT_TOPIC": "sns:Publish",
     "GATEWRIGHT_MACHINE_PREFIX": "states:StartExecution",
 }

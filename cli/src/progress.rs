@@ -4,6 +4,7 @@ use crate::story::Story;
 use crate::style::{BAD, GOOD, HEAD, SOFT, WAITING, padded, paint, widest};
 use gatewright_domain::Timestamp;
 use gatewright_domain::approval::{Choice, Request, State as Asking};
+use gatewright_domain::decide::Obstacle;
 use gatewright_domain::gate::{Gate, Judged};
 use gatewright_domain::pipeline::{Stage as Defined, Work};
 use gatewright_domain::release::{Head, StageRecord, StageStatus, Status, last_attempts};
@@ -70,8 +71,7 @@ pub fn stages(story: &Story) -> Vec<Stage> {
                 let environment = stage.environment.as_ref();
                 let deploys = matches!(stage.work, Work::Deploy(_));
                 let held = waits.take_if(|(name, _)| deploys && environment == Some(name));
-                let holder = held.map(|(_, holder)| holder.as_str());
-                unbegun(&story.head, stage, holder)
+                unbegun(&story.head, stage, held.map(|(_, because)| because))
             }
         }
     });
@@ -91,18 +91,18 @@ fn blank(stage: &Defined, state: State) -> Stage {
     }
 }
 
-fn unbegun(head: &Head, stage: &Defined, holder: Option<&str>) -> Stage {
+fn unbegun(head: &Head, stage: &Defined, because: Option<&[Obstacle]>) -> Stage {
     let stopped_here = head
         .failure
         .as_ref()
         .filter(|failure| failure.stage.as_ref() == Some(&stage.name));
-    match (holder, stopped_here) {
+    match (because, stopped_here) {
         (_, Some(failure)) => Stage {
             notes: vec![short_line(&failure.cause, 300)],
             ..blank(stage, State::Failed)
         },
-        (Some(holder), None) => Stage {
-            notes: vec![format!("the environment is held by {holder}")],
+        (Some(because), None) => Stage {
+            notes: because.iter().map(words::obstacle).collect(),
             ..blank(stage, State::Waiting)
         },
         (None, None) if head.status.has_ended() => blank(stage, State::NotReached),
@@ -314,8 +314,15 @@ pub struct Shown<'a> {
     ended_at: Option<Timestamp>,
     stage: Option<&'a str>,
     failure: Option<&'a gatewright_domain::release::Failure>,
-    waits_for: Option<(&'a str, &'a str)>,
+    waits_for: Option<WaitsFor<'a>>,
     stages: Vec<Stage>,
+}
+
+/// What a release waits for.
+#[derive(Debug, Serialize)]
+struct WaitsFor<'a> {
+    environment: &'a str,
+    because: &'a [Obstacle],
 }
 
 impl<'a> Shown<'a> {
@@ -336,9 +343,10 @@ impl<'a> Shown<'a> {
             ended_at: head.ended_at,
             stage: head.stage.as_ref().map(|s| s.as_str()),
             failure: head.failure.as_ref(),
-            waits_for: story
-                .waits_for()
-                .map(|(e, holder)| (e.as_str(), holder.as_str())),
+            waits_for: story.waits_for().map(|(environment, because)| WaitsFor {
+                environment: environment.as_str(),
+                because,
+            }),
             stages: stages(story),
         }
     }

@@ -5,6 +5,7 @@ use gatewright_aws::Store;
 use gatewright_aws::store::StoreError;
 use gatewright_aws::table::Table;
 use gatewright_domain::approval::{Decision, Request, State};
+use gatewright_domain::decide::Obstacle;
 use gatewright_domain::ledger::{Broken, Event, Fact, verify};
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::Definition;
@@ -79,18 +80,20 @@ impl Story {
             .find(|asked| asked.request.state == State::Open)
     }
 
-    /// Who holds the environment that it waits for, if it waits for one.
-    pub fn waits_for(&self) -> Option<(&EnvironmentName, &ReleaseId)> {
+    /// The environment that it waits for, if it waits for one, and what stands in
+    /// the way.
+    pub fn waits_for(&self) -> Option<(&EnvironmentName, &[Obstacle])> {
         if self.head.status.has_ended() {
             return None;
         }
         let mut waiting = None;
         for event in &self.events {
             match &event.fact {
-                Fact::LockAwaited {
+                Fact::DeployDelayed {
                     environment,
-                    holder,
-                } => waiting = Some((environment, holder)),
+                    because,
+                    ..
+                } => waiting = Some((environment, because.as_slice())),
                 Fact::DeployCleared { .. } => waiting = None,
                 _ => {}
             }

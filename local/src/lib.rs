@@ -27,6 +27,7 @@
 mod aws_json;
 mod cluster;
 mod codebuild;
+mod codepipeline;
 mod config;
 mod ecr;
 mod events;

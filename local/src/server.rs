@@ -21,6 +21,7 @@ use url::Url;
 use crate::{
     cluster::{self, Cluster},
     codebuild::{self, CodeBuild, Roles, SecretResolver},
+    codepipeline,
     config::StandInsConfig,
     ecr::{self, Ecr, Store},
     events::Outbox,
@@ -298,6 +299,7 @@ impl Parts {
         };
         codebuild::router(Arc::clone(&self.codebuild))
             .merge(ecr::router(Arc::clone(&self.ecr)))
+            .merge(codepipeline::router(Arc::default()))
             .merge(slack::router(Arc::clone(&self.slack)))
             .merge(sns::router(Arc::clone(&self.sns)))
             .merge(inbox::router(inbox))

@@ -125,6 +125,7 @@ impl World {
             }
             "JudgeScan" => gatewright_judge_scan::handle(store, registry, clock, payload).await,
             "ClearDeploy" => gatewright_clear_deploy::handle(store, registry, clock, payload).await,
+            "TakeOrder" => gatewright_take_order::handle(store, registry, clock, payload).await,
             "RequestApproval" => gatewright_request_approval::handle(store, clock, payload).await,
             "StartRelease" => {
                 let executions = &self.executions;

@@ -88,7 +88,7 @@ async fn the_second_waits_and_goes_on_when_the_first_is_done_there() {
         world
             .facts("second")
             .await
-            .contains(&"lock-awaited".to_owned())
+            .contains(&"deploy-delayed".to_owned())
     );
     proceed(&world, "Integration Test").await;
     assert_eq!(

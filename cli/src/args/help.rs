@@ -28,7 +28,7 @@ Example:
 JSON of one release; with --watch, one such line a change:
   {\"title\", \"release\", \"pipeline\", \"number\"?, \"status\": \"running\"|\"succeeded\"|\"failed-clean\"|\"failed-dirty\",
     \"commit\"?, \"ref\"?, \"author\"?, \"started_at\", \"ended_at\"?, \"stage\"?, \"failure\": {\"stage\"?, \"error\", \"cause\"}?,
-    \"waits_for\": [environment, holder]?,
+    \"waits_for\": {\"environment\", \"because\": [{\"kind\", ..}]}?,
     \"stages\": [{\"name\", \"state\": \"ahead\"|\"running\"|\"waiting\"|\"passed\"|\"failed\"|\"not-reached\", \"attempt\",
       \"environment\"?, \"started_at\"?, \"ended_at\"?, \"notes\": [text], \"log\"?}]}
 JSON of the summary:

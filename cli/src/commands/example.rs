@@ -3,17 +3,18 @@
 use crate::story::Story;
 use gatewright_aws::Clock;
 use gatewright_aws::store::{
-    Commit, QueueEntry, Store, current_write, decision_write, deployment_write, queue_write,
-    stage_write,
+    Commit, Store, current_write, decision_write, deployment_write, queue_write, stage_write,
 };
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::approval::{Choice, Decision, Request, State, Via};
+use gatewright_domain::decide::Obstacle;
 use gatewright_domain::evidence::{
     ArtifactEvidence, BuildEvidence, BuildStatus, Percent, ReportResult, ScanEvidence, Severity,
     Tests,
 };
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::lock::Lock;
+use gatewright_domain::lock::{Lock, Waiting};
+use gatewright_domain::pipeline::Queue;
 use gatewright_domain::pipeline::{Definition, Work};
 use gatewright_domain::release::{Deployment, Failure, Head, StageRecord, StageStatus, Status};
 use gatewright_domain::trigger::{CodePipelineOrigin, TriggerInput};
@@ -112,16 +113,21 @@ impl Example {
             ..first
         };
         example.admit().await;
-        let entry = QueueEntry {
+        let entry = Waiting {
             release: example.release.clone(),
             index: 3,
             since: example.now(),
+            number: Some(2),
+            rollback: false,
+            queue: Queue::InOrder,
         };
         let queued = queue_write(&example.definition.id, &lock.environment, &entry).unwrap();
         let holder = "cp-1".parse().unwrap();
-        let fact = Fact::LockAwaited {
+        let fact = Fact::DeployDelayed {
+            stage: "Deploy to Staging".parse().unwrap(),
             environment: lock.environment,
-            holder,
+            because: vec![Obstacle::Lock { holder }],
+            until: None,
         };
         example.commit(vec![queued], |_| {}, fact).await;
         example.clock.pass(60);
@@ -171,6 +177,8 @@ impl Example {
             ),
             started_at: self.now(),
             status: Status::Running,
+            halted: None,
+            glass: None,
             stage: None,
             failure: None,
             ended_at: None,
@@ -276,6 +284,7 @@ impl Example {
             environment: "staging".parse().unwrap(),
             release: self.release.clone(),
             title: "pl-gps-001#1".to_owned(),
+            number: Some(1),
             commit: push().commit,
             artifacts: vec![image()],
             restored: None,

@@ -11,9 +11,11 @@ use crate::style::{HEAD, paint};
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_aws::{Clock, SystemClock};
-use gatewright_domain::Timestamp;
-use gatewright_domain::release::{StageRecord, Status, last_attempts};
+use gatewright_domain::decide::Obstacle;
+use gatewright_domain::lock::Holding;
+use gatewright_domain::release::{Head, StageRecord, Status, last_attempts};
 use gatewright_domain::text::spoken;
+use gatewright_domain::{EnvironmentName, Timestamp};
 use gatewright_views::Asked;
 use gatewright_views::text::{line, listed, relative};
 use gatewright_views::words;
@@ -161,46 +163,63 @@ async fn queued<T: Table>(
     story: &Story,
     now: Timestamp,
 ) -> Result<Explained, Failed> {
-    let Some((environment, _)) = story.waits_for() else {
+    let Some((environment, because)) = story.waits_for() else {
         return Ok(Explained::default());
     };
-    let (pipeline, me) = (&story.head.pipeline, &story.head.release);
-    let (lock, _) = store.lock(pipeline, environment).await?;
-    let queue = store.queue(pipeline, environment).await?;
-    let ahead = queue
-        .iter()
-        .take_while(|entry| &entry.release != me)
-        .count();
     let mut explained = Explained::default();
-    match &lock.holder {
-        None => explained.why.push(format!(
-            "{environment} is free; the release goes on in a moment."
-        )),
-        Some(holder) => {
-            let head = store.head(&holder.release).await?.map(|seen| seen.value);
+    explained.why.push(format!(
+        "It waits for {environment}: {}.",
+        words::obstacles(because)
+    ));
+    for obstacle in because {
+        explained
+            .helps
+            .extend(passes(store, story, environment, obstacle, now).await?);
+    }
+    Ok(explained)
+}
+
+/// What gets a release past an obstacle.
+async fn passes<T: Table>(
+    store: &Store<T>,
+    story: &Story,
+    environment: &EnvironmentName,
+    obstacle: &Obstacle,
+    now: Timestamp,
+) -> Result<Option<String>, Failed> {
+    let (pipeline, me) = (&story.head.pipeline, &story.head.release);
+    let glass = || format!("If it cannot wait: gatewright break-glass {me} --reason TEXT");
+    Ok(Some(match obstacle {
+        Obstacle::Lock { holder } => {
+            let head = store.head(holder).await?.map(|seen| seen.value);
             let title = head
                 .as_ref()
-                .map_or_else(|| holder.release.to_string(), |h| h.title());
-            let held = now.as_second().saturating_sub(holder.since.as_second());
+                .map_or_else(|| holder.to_string(), Head::title);
             let at = head
                 .and_then(|h| h.stage)
                 .map_or_else(String::new, |s| format!(", now in “{}”", line(s.as_str())));
-            explained.why.push(format!(
-                "It waits for {environment}, which {title} has held for {}{at}.",
-                spoken(held)
-            ));
-            explained.helps.push(format!(
-                "See what {title} does: gatewright explain {}",
-                holder.release
-            ));
+            let (lock, _) = store.lock(pipeline, environment).await?;
+            let since = lock.holder.map_or(now, |holder| holder.since);
+            let held = spoken(now.as_second().saturating_sub(since.as_second()));
+            format!("{title} has it for {held}{at}: gatewright explain {holder}")
         }
-    }
-    if ahead > 0 {
-        explained.why.push(format!(
-            "{ahead} release(s) wait for it longer than this one."
-        ));
-    }
-    Ok(explained)
+        Obstacle::Queue { behind } => {
+            format!("See what is first in line: gatewright explain {behind}")
+        }
+        Obstacle::Hold {
+            by: Holding::Person(_),
+            ..
+        } => format!(
+            "When the hold is no longer needed: gatewright unhold {pipeline}/{environment} --reason TEXT"
+        ),
+        Obstacle::Hold {
+            by: Holding::Dirty(release),
+            ..
+        } => format!(
+            "Look at {environment} first: gatewright explain {release}. Then bring it back with `gatewright rollback {pipeline} {environment} --reason TEXT`, or, when it runs what it should, `gatewright unhold {pipeline}/{environment} --reason TEXT`"
+        ),
+        Obstacle::Freeze { .. } | Obstacle::Window { .. } | Obstacle::Soak { .. } => glass(),
+    }))
 }
 
 fn running(story: &Story, stage: &Stage, now: Timestamp) -> Explained {

@@ -175,6 +175,7 @@ fn production(environment: &mut Environment) {
         from: "22:00".to_owned(),
         to: "02:00".to_owned(),
         time_zone: "Asia/Dhaka".to_owned(),
+        rollbacks: false,
     }];
     environment.soak = Some(Seconds(3_600));
 }
@@ -221,6 +222,6 @@ pub fn shop() -> Definition {
             production(environment);
         }
     }
-    shop.accepts = vec![Feature::Watch, Feature::Window, Feature::Soak];
+    shop.accepts = vec![Feature::Watch];
     shop
 }

@@ -9,11 +9,10 @@ use crate::progress::{Shown, headline, lines, stages, status};
 use crate::story::Story;
 use crate::style::{HEAD, SOFT, WAITING, padded, paint, widest};
 use crate::watch;
-use gatewright_aws::store::QueueEntry;
 use gatewright_aws::table::Table;
 use gatewright_aws::tasks::{Executions, StepFunctions};
 use gatewright_aws::{Clock, Store, SystemClock};
-use gatewright_domain::lock::Holder;
+use gatewright_domain::lock::{Holder, Waiting};
 use gatewright_domain::release::{Deployment, Head};
 use gatewright_domain::text::spoken;
 use gatewright_domain::{Digest, EnvironmentName, PipelineId, ReleaseId, Timestamp};
@@ -104,7 +103,7 @@ struct Place {
     name: EnvironmentName,
     current: Option<Deployment>,
     holder: Option<Holder>,
-    queue: Vec<QueueEntry>,
+    queue: Vec<Waiting>,
 }
 
 /// Reads the summary of these pipelines.

@@ -243,10 +243,10 @@ fn a_narrower_window_and_what_is_said_of_staging_weaken_nothing() {
 fn relying_on_what_is_not_enforced_weakens() {
     let mut before = shop();
     before.accepts = vec![Feature::Watch];
-    let said = said(&before, |d| d.accepts.push(Feature::Window));
+    let said = said(&before, |d| d.accepts.push(Feature::Waiver));
     assert_eq!(
         said,
-        ["! pipeline: accepts that window is not enforced: a deploy may happen at any time"]
+        ["! pipeline: accepts that waiver is not enforced: nothing lifts the gate"]
     );
 }
 

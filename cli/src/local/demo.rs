@@ -6,7 +6,7 @@ use super::stop::Stop;
 use super::{approver, inbox, root, up};
 use crate::args::{Demo, Scenario};
 use crate::commands::{show, start};
-use crate::error::{Code, Failed, file};
+use crate::error::{Code, Failed, file, http};
 use crate::out::Out;
 use crate::story::Story;
 use crate::style::{COPY, HEAD, SOFT, paint};
@@ -16,7 +16,8 @@ use gatewright_aws::{Clock, SystemClock};
 use gatewright_domain::approval::Choice;
 use gatewright_domain::trigger::{CodePipelineOrigin, TriggerInput};
 use gatewright_domain::{Digest, ReleaseId};
-use gatewright_stack::{Options, Stack};
+use gatewright_stack::{Connection, Options, Stack};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -171,9 +172,10 @@ async fn play(args: &Demo, out: &Out, stack: &Stack, commit: &str) -> Result<Sto
             paint(HEAD, "Starting a release:")
         ),
     );
-    StepFunctions::new(&connection.sdk().await)
+    let execution = StepFunctions::new(&connection.sdk().await)
         .start(machine, release.as_str(), &text)
         .await?;
+    waits(connection, &input, &execution).await?;
     let store = connection.store().await;
     let mut screen = Screen::new(out, out.json);
     let asks = |story: &Story| story.open().is_some();
@@ -187,6 +189,28 @@ async fn play(args: &Demo, out: &Out, stack: &Stack, commit: &str) -> Result<Sto
         .until(&store, &release, Some(limit), |_| false)
         .await?;
     story.ok_or_else(|| late(&release))
+}
+
+/// The action that started the release waits for it, as CodePipeline's own would.
+async fn waits(
+    connection: &Connection,
+    input: &TriggerInput,
+    execution: &str,
+) -> Result<(), Failed> {
+    let (Some(inbox), Some(origin)) = (&connection.inbox, &input.codepipeline) else {
+        return Ok(());
+    };
+    let action = json!({
+        "pipeline": origin.pipeline, "execution": origin.execution,
+        "externalExecutionId": execution, "status": "InProgress",
+    });
+    let failed = |error| http("the CodePipeline stand-in does not answer", error);
+    let base = inbox.strip_suffix("/inbox").unwrap_or(inbox);
+    let url = format!("{base}/codepipeline/_actions");
+    let sent = reqwest::Client::new().post(url).json(&action).send().await;
+    sent.and_then(reqwest::Response::error_for_status)
+        .map_err(failed)?;
+    Ok(())
 }
 
 fn late(release: &ReleaseId) -> Failed {

@@ -12,6 +12,7 @@ use gatewright_aws::table::Table;
 use gatewright_domain::decide::{Admission, admit};
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::ledger::Fact;
+use gatewright_domain::pipeline::{Definition, Purpose};
 use gatewright_domain::release::{Head, Status};
 use gatewright_domain::trigger::TriggerInput;
 use gatewright_domain::{Digest, ErrorName, PipelineId, ReleaseId, Timestamp};
@@ -57,6 +58,7 @@ pub async fn handle<T: Table, C: Clock>(
     match admit(&definition, &trigger) {
         Admission::Refused { error, why } => Err(Failure::new(error, why)),
         Admission::Admitted { route, .. } => {
+            halted(store, &definition).await?;
             let (trigger, given) = given::given(store, &definition, trigger).await?;
             let admitted = Admitted {
                 trigger,
@@ -66,6 +68,23 @@ pub async fn handle<T: Table, C: Clock>(
             until_settled(|| begin(store, clock.now(), &input, &admitted)).await
         }
     }
+}
+
+/// Nothing begins while its pipeline is halted, but going back.
+async fn halted<T: Table>(store: &Store<T>, definition: &Definition) -> Result<(), Failure> {
+    if definition.purpose == Purpose::Rollback {
+        return Ok(());
+    }
+    let controls = store.controls().await?.controls;
+    let Some(halt) = controls.halted(&definition.id) else {
+        return Ok(());
+    };
+    let what = halt
+        .pipeline
+        .as_ref()
+        .map_or("everything", |pipeline| pipeline.as_str());
+    let why = format!("{} halted {what}: {}", halt.said.by, halt.said.reason);
+    Err(Failure::new(ErrorName::Halted, why))
 }
 
 /// A trigger that may begin a release, with what the release begins with.
@@ -98,6 +117,8 @@ async fn begin<T: Table>(
         execution: input.execution.clone(),
         started_at: input.started_at,
         status: Status::Running,
+        halted: None,
+        glass: None,
         stage: None,
         failure: None,
         ended_at: None,

@@ -10,6 +10,7 @@ use gatewright_aws::builds::CodeBuild;
 use gatewright_aws::clients;
 use gatewright_aws::config::Config;
 use gatewright_aws::links::Links;
+use gatewright_aws::origins::Around;
 use gatewright_aws::registry::Ecr;
 use gatewright_aws::secrets::SecretsManager;
 use gatewright_aws::slack::Slack;
@@ -40,6 +41,7 @@ async fn run(handler: &str, config: &Config) -> Result<(), Error> {
     let clock = &SystemClock;
     let builds = || CodeBuild::new(sdk);
     let registry = || Ecr::new(sdk);
+    let outside = || Around::new(sdk);
     match handler {
         "admit-release" => {
             serve("admit-release", |event| {
@@ -62,9 +64,9 @@ async fn run(handler: &str, config: &Config) -> Result<(), Error> {
             .await
         }
         "finish-build" => {
-            let (builds, registry) = &(builds(), registry());
+            let (builds, outside) = &(builds(), outside());
             serve("finish-build", |event| {
-                gatewright_finish_build::handle(store, builds, registry, clock, event)
+                gatewright_finish_build::handle(store, builds, outside, clock, event)
             })
             .await
         }
@@ -76,9 +78,16 @@ async fn run(handler: &str, config: &Config) -> Result<(), Error> {
             .await
         }
         "clear-deploy" => {
-            let registry = &registry();
+            let outside = &outside();
             serve("clear-deploy", |event| {
-                gatewright_clear_deploy::handle(store, registry, clock, event)
+                gatewright_clear_deploy::handle(store, outside, clock, event)
+            })
+            .await
+        }
+        "take-order" => {
+            let outside = &outside();
+            serve("take-order", |event| {
+                gatewright_take_order::handle(store, outside, clock, event)
             })
             .await
         }
@@ -96,16 +105,16 @@ async fn run(handler: &str, config: &Config) -> Result<(), Error> {
             .await
         }
         "finish-release" => {
-            let (builds, registry) = &(builds(), registry());
+            let (builds, outside) = &(builds(), outside());
             serve("finish-release", |event| {
-                gatewright_finish_release::handle(store, builds, registry, clock, event)
+                gatewright_finish_release::handle(store, builds, outside, clock, event)
             })
             .await
         }
         "sweep" => {
-            let (builds, registry, executions) = &(builds(), registry(), StepFunctions::new(sdk));
+            let (builds, outside, executions) = &(builds(), outside(), StepFunctions::new(sdk));
             serve("sweep", |event| {
-                gatewright_sweep::handle(store, builds, registry, executions, clock, event)
+                gatewright_sweep::handle(store, builds, outside, executions, clock, event)
             })
             .await
         }

@@ -2,7 +2,7 @@
 //! now? Takes the environment's lock, queues for it, or refuses with all reasons.
 
 use gatewright_aws::Clock;
-use gatewright_aws::registry::Registry;
+use gatewright_aws::origins::Outside;
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
 use gatewright_handler::task::{TaskInput, answer_failure};
@@ -23,7 +23,7 @@ pub async fn handle<T, R, C>(
 ) -> Result<Value, Failure>
 where
     T: Table,
-    R: Registry,
+    R: Outside,
     C: Clock,
 {
     let input: TaskInput = parse(raw)?;

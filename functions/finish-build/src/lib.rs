@@ -4,7 +4,7 @@
 
 use gatewright_aws::Clock;
 use gatewright_aws::builds::Builds;
-use gatewright_aws::registry::Registry;
+use gatewright_aws::origins::Outside;
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::ErrorName;
@@ -28,7 +28,7 @@ pub async fn handle<T, B, R, C>(
 where
     T: Table,
     B: Builds,
-    R: Registry,
+    R: Outside,
     C: Clock,
 {
     let named = event["detail"]["build-id"].as_str();

@@ -1,19 +1,22 @@
 //! Ends a release that was admitted, whatever ended it.
 
 use gatewright_aws::builds::Builds;
-use gatewright_aws::registry::Registry;
+use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{
     Commit, Start, Store, WaitKey, queue_delete, start_write, wait_delete,
 };
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::approval::State;
 use gatewright_domain::ledger::Fact;
+use gatewright_domain::lock::{Hold, Holding};
+use gatewright_domain::order::MOST_REASON;
 use gatewright_domain::pipeline::{Definition, Purpose};
 use gatewright_domain::release::{Failure as Why, Head, StageRecord, StageStatus, Status};
+use gatewright_domain::text::shortened;
 use gatewright_domain::trigger::{Cause, UpstreamOrigin};
 use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
-use gatewright_steps::{hand_on, known_definition, release_lock, until_settled};
+use gatewright_steps::{hand_on, known_definition, release_lock, settle_build, until_settled};
 use serde_json::Value;
 
 /// The release and the reason in the event of an execution that failed, timed
@@ -53,24 +56,47 @@ pub(crate) fn stopped(event: &Value) -> Result<Option<(ReleaseId, Why)>, Failure
 
 /// Ends the release if it has not ended; gives its head, or nothing when there is
 /// no such release.
-pub(crate) async fn end<T: Table, B: Builds, R: Registry>(
+pub(crate) async fn end<T: Table, B: Builds, R: Outside>(
     store: &Store<T>,
     builds: &B,
-    registry: &R,
+    outside: &R,
     release: &ReleaseId,
     caught: Option<Why>,
     now: Timestamp,
 ) -> Result<Option<Head>, Failure> {
+    look_again(store, builds, outside, release, now).await?;
     let (head, stop, freed) = until_settled(|| once(store, release, caught.clone(), now)).await?;
     for build in stop {
         builds.stop(&build).await?;
     }
     if let Some(head) = &head {
         for environment in freed {
-            hand_on(store, registry, &head.pipeline, &environment, now).await?;
+            hand_on(store, outside, &head.pipeline, &environment, now).await?;
         }
     }
     Ok(head)
+}
+
+/// Reads at its source what became of builds that are not judged yet, so that the
+/// record ends with what is true: a deploy that has come to its end has changed
+/// its environment, whatever stopped the execution meanwhile.
+async fn look_again<T: Table, B: Builds, R: Outside>(
+    store: &Store<T>,
+    builds: &B,
+    outside: &R,
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let running = store.head(release).await?;
+    if running.is_none_or(|head| head.value.status.has_ended()) {
+        return Ok(());
+    }
+    for record in store.stages(release).await? {
+        if let (StageStatus::Running, Some(build)) = (record.status, &record.build) {
+            settle_build(store, builds, outside, build, now).await?;
+        }
+    }
+    Ok(())
 }
 
 type Ended = (Option<Head>, Vec<String>, Vec<EnvironmentName>);
@@ -98,8 +124,13 @@ async fn once<T: Table>(
     }
     let mut commit = Commit::of(&seen);
     commit = close_requests(store, commit, caught.as_ref()).await?;
+    let (fact, dirty) = crate::ended(&mut commit.head, &records, caught, now);
     for environment in &environments {
-        commit = release_lock(store, commit, environment).await?.0;
+        commit = if dirty.contains(environment) {
+            keep(store, commit, environment, now).await?
+        } else {
+            release_lock(store, commit, environment).await?.0
+        };
         let queue = store.queue(&seen.value.pipeline, environment).await?;
         for entry in queue.iter().filter(|entry| &entry.release == release) {
             commit = commit.write(queue_delete(&seen.value.pipeline, environment, entry));
@@ -114,13 +145,39 @@ async fn once<T: Table>(
             commit = commit.write(wait_delete(&wait.value, wait.rev));
         }
     }
-    let fact = crate::ended(&mut commit.head, &records, caught, now);
     if commit.head.status == Status::Succeeded {
         let starts = starts(&definition, &commit.head)?;
         commit = commit.writes(starts);
     }
     let head = store.commit(commit.fact(fact), now).await?;
     Ok((Some(head), running, environments))
+}
+
+/// Keeps an environment from everybody: nobody knows what it runs, and the next
+/// deploy would build on that. The release's own lock goes; the hold stays until a
+/// rollback has passed there or a person gives the environment back.
+async fn keep<T: Table>(
+    store: &Store<T>,
+    commit: Commit,
+    environment: &EnvironmentName,
+    now: Timestamp,
+) -> Result<Commit, Failure> {
+    let (lock, rev) = store.lock(&commit.head.pipeline, environment).await?;
+    let lock = lock.released(&commit.head.release).unwrap_or(lock);
+    let failure = commit.head.failure.as_ref();
+    let reason = failure.map_or_else(String::new, |failure| failure.cause.clone());
+    let hold = Hold {
+        by: Holding::Dirty(commit.head.release.clone()),
+        reason: shortened(&reason, MOST_REASON),
+        since: now,
+    };
+    let fact = Fact::EnvironmentHeld {
+        environment: environment.clone(),
+        reason: hold.reason.clone(),
+    };
+    Ok(commit
+        .write(Store::<T>::lock_write(&lock.held(hold), rev)?)
+        .fact(fact))
 }
 
 /// The pipelines that this release starts: none after a pull request, whose

@@ -6,7 +6,7 @@ mod close;
 
 use gatewright_aws::Clock;
 use gatewright_aws::builds::Builds;
-use gatewright_aws::registry::Registry;
+use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, Store};
 use gatewright_aws::table::Table;
 use gatewright_domain::decide::ending;
@@ -14,7 +14,9 @@ use gatewright_domain::ledger::Fact;
 use gatewright_domain::release::{Failure as Why, Head, Status};
 use gatewright_domain::text::shortened;
 use gatewright_domain::trigger::TriggerInput;
-use gatewright_domain::{Digest, ErrorName, PipelineId, ReleaseId, StageName, Timestamp};
+use gatewright_domain::{
+    Digest, EnvironmentName, ErrorName, PipelineId, ReleaseId, StageName, Timestamp,
+};
 use gatewright_handler::{Failure, parse};
 use gatewright_steps::until_settled;
 use serde::Deserialize;
@@ -55,7 +57,7 @@ pub async fn handle<T, B, R, C>(
 where
     T: Table,
     B: Builds,
-    R: Registry,
+    R: Outside,
     C: Clock,
 {
     let head = if raw.get("detail-type").is_some() {
@@ -148,6 +150,8 @@ async fn refused<T: Table>(
         execution: input.execution.clone(),
         started_at: input.started_at,
         status: Status::FailedClean,
+        halted: None,
+        glass: None,
         stage: None,
         failure: Some(Why {
             stage: None,
@@ -183,19 +187,21 @@ async fn refused<T: Table>(
         .await?)
 }
 
-/// The ending of a release whose definition or records are not needed to tell it.
+/// How the release ends, put into its head; with the environments that it leaves
+/// unknown.
 pub(crate) fn ended(
     head: &mut Head,
     records: &[gatewright_domain::release::StageRecord],
     caught: Option<Why>,
     now: Timestamp,
-) -> Fact {
+) -> (Fact, Vec<EnvironmentName>) {
     let ending = ending(records, caught);
     head.status = ending.status;
     head.failure.clone_from(&ending.failure);
     head.ended_at = Some(now);
-    Fact::ReleaseEnded {
+    let fact = Fact::ReleaseEnded {
         status: ending.status,
         failure: ending.failure,
-    }
+    };
+    (fact, ending.dirty)
 }

@@ -15,7 +15,7 @@ use gatewright_domain::wait::{Answer, Awaited, Wait};
 use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::task::{TaskInput, answer_failure, passed};
 use gatewright_handler::{Failure, parse};
-use gatewright_steps::{Running, until_settled};
+use gatewright_steps::{Running, steered, until_settled};
 use serde_json::{Value, json};
 
 /// Requests the stage's approval, or takes up a request that was made before.
@@ -52,6 +52,7 @@ async fn request<T: Table>(
     if let Some(known) = store.approval(&input.release, index).await? {
         return take_up(store, input, index, &known.value, now).await;
     }
+    steered(store, &running, stage, now).await?;
     let head = &running.head.value;
     let records = store.stages(&input.release).await?;
     let evidence = evidence_before(head, &records, index)

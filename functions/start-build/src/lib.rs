@@ -16,7 +16,7 @@ use gatewright_domain::wait::{Answer, Awaited, Wait};
 use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::task::{TaskInput, answer_failure, passed};
 use gatewright_handler::{Failure, parse};
-use gatewright_steps::{BuildKey, Running, fail_build, until_settled};
+use gatewright_steps::{BuildKey, Running, fail_build, steered, until_settled};
 use serde_json::{Value, json};
 
 /// How long CodeBuild may queue and provision before a build counts as lost.
@@ -114,12 +114,17 @@ async fn record<T: Table>(
             seen.value
         }
         None => {
+            // Asked only for what begins: what runs already is waited for.
+            let in_force = steered(store, &running, stage, now).await?;
             let record = new_record(&running, index, stage, attempt, now);
             let started = Fact::StageStarted {
                 stage: stage.name.clone(),
                 attempt,
             };
             commit = lock_held(store, &running, stage, commit).await?;
+            if record.deploys {
+                commit = commit.write(in_force.check());
+            }
             commit = commit
                 .write(stage_write(&record, When::Absent)?)
                 .fact(started);

@@ -6,7 +6,7 @@ mod approvals;
 
 use gatewright_aws::Clock;
 use gatewright_aws::builds::Builds;
-use gatewright_aws::registry::Registry;
+use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, Due, Seen, Store, WaitKey, wait_write};
 use gatewright_aws::table::{Table, When};
 use gatewright_aws::tasks::Executions;
@@ -44,7 +44,7 @@ pub async fn handle<T, B, R, X, C>(
 where
     T: Table,
     B: Builds,
-    R: Registry,
+    R: Outside,
     X: Executions,
     C: Clock,
 {
@@ -64,7 +64,7 @@ where
     Ok(json!({ "due": found, "failed": failed }))
 }
 
-async fn look_after<T: Table, B: Builds, R: Registry>(
+async fn look_after<T: Table, B: Builds, R: Outside>(
     store: &Store<T>,
     builds: &B,
     registry: &R,
@@ -132,7 +132,7 @@ async fn touch<T: Table>(
     Ok(())
 }
 
-async fn overdue_build<T: Table, B: Builds, R: Registry>(
+async fn overdue_build<T: Table, B: Builds, R: Outside>(
     store: &Store<T>,
     builds: &B,
     registry: &R,
@@ -176,7 +176,7 @@ async fn overdue_build<T: Table, B: Builds, R: Registry>(
 }
 
 /// A lock whose lease has run out: a living holder keeps it, a dead one loses it.
-async fn heal<T: Table, R: Registry, X: Executions>(
+async fn heal<T: Table, R: Outside, X: Executions>(
     store: &Store<T>,
     registry: &R,
     executions: &X,

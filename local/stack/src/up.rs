@@ -156,6 +156,7 @@ impl Stack {
         let mut parameters = vec![
             ("CodeBuildEndpoint", format!("{base}/codebuild")),
             ("EcrEndpoint", format!("{base}/ecr")),
+            ("CodePipelineEndpoint", format!("{base}/codepipeline")),
             ("SlackApiUrl", format!("{base}/slack/api")),
         ];
         let core = deploy(options, emulator, &parameters, &[]).await?;

@@ -54,6 +54,16 @@ error_names! {
     EvidenceChanged,
     /// The environment's lock belongs to another release.
     LockLost,
+    /// A person ordered a halt.
+    Halted,
+    /// A freeze began while the deploy was under way, and says that such deploys stop.
+    Frozen,
+    /// A newer release has or gets the environment.
+    Superseded,
+    /// The CodePipeline action that started the release no longer waits for it.
+    Orphaned,
+    /// What is to be deployed has not run in the environment before this one, or not long enough.
+    NotPromoted,
     /// A wait reached its deadline without an answer.
     WaitExpired,
     /// The release has ended; nothing may act for it any more.

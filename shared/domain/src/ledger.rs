@@ -4,6 +4,8 @@
 use crate::Timestamp;
 use crate::approval::{Choice, Via};
 use crate::canonical::Digest;
+use crate::control::Said;
+use crate::decide::Obstacle;
 use crate::gate::Judged;
 use crate::ids::{CommitSha, EnvironmentName, PersonId, PipelineId, ReleaseId, StageName};
 use crate::pipeline::Quorum;
@@ -92,11 +94,45 @@ pub enum Fact {
         cause: String,
     },
     /// A release waits for an environment.
-    LockAwaited {
+    DeployDelayed {
+        /// The stage.
+        stage: StageName,
         /// The environment.
         environment: EnvironmentName,
-        /// Who has it.
-        holder: ReleaseId,
+        /// Why: all that stands in the way.
+        because: Vec<Obstacle>,
+        /// Until when at least, as far as that is known.
+        until: Option<Timestamp>,
+    },
+    /// A person told the release to stop before its next change.
+    ReleaseHalted {
+        /// Who, and why.
+        #[serde(flatten)]
+        said: Said,
+    },
+    /// A person told the release to go on after all.
+    ReleaseResumed {
+        /// Who, and why.
+        #[serde(flatten)]
+        said: Said,
+    },
+    /// A person let the release pass freezes, windows and soak times.
+    GlassBroken {
+        /// Who, and why.
+        #[serde(flatten)]
+        said: Said,
+    },
+    /// The environment is kept from everybody until somebody has looked.
+    EnvironmentHeld {
+        /// The environment.
+        environment: EnvironmentName,
+        /// Why.
+        reason: String,
+    },
+    /// The environment is known again and free for others.
+    EnvironmentFreed {
+        /// The environment.
+        environment: EnvironmentName,
     },
     /// A release may change an environment now.
     DeployCleared {
@@ -110,6 +146,9 @@ pub enum Fact {
         evidence: Digest,
         /// The lock's fencing number.
         fencing: u64,
+        /// What stood in the way and was passed by breaking the glass.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        passed: Vec<Obstacle>,
     },
     /// An environment runs something else now.
     EnvironmentChanged {
@@ -199,6 +238,7 @@ impl Fact {
             | Self::ScanJudged { stage, .. }
             | Self::StagePassed { stage }
             | Self::StageFailed { stage, .. }
+            | Self::DeployDelayed { stage, .. }
             | Self::DeployCleared { stage, .. }
             | Self::ApprovalRequested { stage, .. }
             | Self::ApprovalReminded { stage }
@@ -208,7 +248,11 @@ impl Fact {
             Self::ReleaseAdmitted { .. }
             | Self::TriggerRefused { .. }
             | Self::ArtifactPinned { .. }
-            | Self::LockAwaited { .. }
+            | Self::ReleaseHalted { .. }
+            | Self::ReleaseResumed { .. }
+            | Self::GlassBroken { .. }
+            | Self::EnvironmentHeld { .. }
+            | Self::EnvironmentFreed { .. }
             | Self::EnvironmentChanged { .. }
             | Self::LockReleased { .. }
             | Self::DownstreamStarted { .. }

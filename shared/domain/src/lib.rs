@@ -6,7 +6,9 @@
 //! refusing tokio and every `aws-*` crate in its dependency tree.
 
 pub mod approval;
+pub mod calendar;
 pub mod canonical;
+pub mod control;
 pub mod decide;
 pub mod error_name;
 pub mod evidence;
@@ -15,6 +17,7 @@ pub mod gate;
 pub mod ids;
 pub mod ledger;
 pub mod lock;
+pub mod order;
 pub mod people;
 pub mod pipeline;
 pub mod release;

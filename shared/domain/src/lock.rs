@@ -2,6 +2,7 @@
 
 use crate::Timestamp;
 use crate::ids::{EnvironmentName, PipelineId, ReleaseId};
+use crate::pipeline::Queue;
 use serde::{Deserialize, Serialize};
 
 /// An environment's lock. It exists from the first deploy on and is never
@@ -14,9 +15,84 @@ pub struct Lock {
     pub environment: EnvironmentName,
     /// Who has it.
     pub holder: Option<Holder>,
+    /// Who keeps everybody new out, besides: a person, or a release that left the
+    /// environment so that somebody must look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// Grows with every change of hands; a deploy is recorded only under the
     /// number it began with.
     pub fencing: u64,
+}
+
+/// What keeps an environment from everybody new. Whoever has its lock already
+/// goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Whose it is.
+    #[serde(flatten)]
+    pub by: Holding,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Whose a hold is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Holding {
+    /// A person's, until somebody gives the environment back.
+    Person(crate::ids::PersonId),
+    /// A release's that ended dirty: nobody knows what the environment runs. A
+    /// rollback passes it, and lifts it when it has passed.
+    Dirty(ReleaseId),
+}
+
+impl std::fmt::Display for Holding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Person(person) => write!(f, "{person}"),
+            Self::Dirty(release) => write!(f, "{release}"),
+        }
+    }
+}
+
+/// A release that waits for an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The release.
+    pub release: ReleaseId,
+    /// The deploy stage's position.
+    pub index: usize,
+    /// Since when.
+    pub since: Timestamp,
+    /// The release's number.
+    #[serde(default)]
+    pub number: Option<u64>,
+    /// Whether it brings back what ran before: that comes first.
+    #[serde(default)]
+    pub rollback: bool,
+    /// Who comes next in the environment, as the release's definition says.
+    #[serde(default)]
+    pub queue: Queue,
+}
+
+/// Those who wait in the order in which they come: rollbacks first; then each in
+/// its turn, or the newest where that is what the newest's definition says.
+pub fn in_turn(mut waiting: Vec<Waiting>) -> Vec<Waiting> {
+    let newest = waiting.iter().max_by_key(|entry| entry.number);
+    let mode = newest.map(|entry| entry.queue).unwrap_or_default();
+    waiting.sort_by(|a, b| {
+        let turn = match mode {
+            Queue::InOrder => a.since.cmp(&b.since),
+            Queue::Newest => b.number.cmp(&a.number),
+        };
+        b.rollback
+            .cmp(&a.rollback)
+            .then(turn)
+            .then_with(|| a.release.cmp(&b.release))
+    });
+    waiting
 }
 
 /// Who holds a lock.
@@ -38,6 +114,7 @@ impl Lock {
             pipeline,
             environment,
             holder: None,
+            hold: None,
             fencing: 0,
         }
     }
@@ -70,6 +147,43 @@ impl Lock {
                 ..self.clone()
             }),
         }
+    }
+
+    /// Kept from everybody new. A person's hold stays when a release leaves its
+    /// own, because the person did not give it back.
+    #[must_use]
+    pub fn held(&self, hold: Hold) -> Self {
+        let hold = match (self.hold.clone(), hold) {
+            (Some(known), new) if matches!(known.by, Holding::Person(_)) => Hold {
+                reason: format!("{}; {}", known.reason, new.reason),
+                ..known
+            },
+            // What nobody knows stays unknown when a person takes it over.
+            (Some(known), new) if matches!(new.by, Holding::Person(_)) => Hold {
+                reason: format!("{}; {}", new.reason, known.reason),
+                ..new
+            },
+            (_, new) => new,
+        };
+        Self {
+            hold: Some(hold),
+            ..self.clone()
+        }
+    }
+
+    /// Kept from nobody any more.
+    #[must_use]
+    pub fn unheld(&self) -> Self {
+        Self {
+            hold: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether a release that ended dirty keeps it.
+    pub fn is_dirty(&self) -> bool {
+        let hold = self.hold.as_ref();
+        hold.is_some_and(|hold| matches!(hold.by, Holding::Dirty(_)))
     }
 
     /// Given back by `release`; `None` when it does not have it.

@@ -2,6 +2,7 @@
 
 use crate::Timestamp;
 use crate::canonical::Digest;
+use crate::control::Said;
 use crate::error_name::ErrorName;
 use crate::evidence::{ArtifactEvidence, BuildEvidence, Evidence, ScanEvidence, StageEvidence};
 use crate::gate::Judged;
@@ -76,6 +77,12 @@ pub struct Head {
     pub started_at: Timestamp,
     /// Where it stands.
     pub status: Status,
+    /// Who told it to stop before its next change, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<Said>,
+    /// Who let it pass freezes, windows and soak times, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glass: Option<Said>,
     /// The stage that it is in or ended in.
     pub stage: Option<StageName>,
     /// Why it ended early.
@@ -228,6 +235,9 @@ pub struct Deployment {
     pub release: ReleaseId,
     /// The release's title.
     pub title: String,
+    /// The release's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
     /// The commit.
     pub commit: crate::ids::CommitSha,
     /// What runs, by digest.

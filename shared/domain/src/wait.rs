@@ -52,10 +52,13 @@ pub enum Awaited {
     },
     /// A quorum.
     Approval,
-    /// An environment's lock.
+    /// An environment.
     Lock {
         /// The environment.
         environment: EnvironmentName,
+        /// What stood in the way when it was last looked at.
+        #[serde(default)]
+        because: Vec<crate::decide::Obstacle>,
     },
     /// Nothing any more: the answer was known at once and is on its way.
     Nothing,

@@ -3,12 +3,14 @@
 use gatewright_aws::Clock;
 use gatewright_aws::builds::{BuildOrder, BuildSeen, Builds};
 use gatewright_aws::error::{Kind, ServiceError};
+use gatewright_aws::origins::Origins;
 use gatewright_aws::registry::Registry;
 use gatewright_aws::slack::{Chat, Message, Respond};
 use gatewright_aws::tasks::{Executions, Tasks};
 use gatewright_aws::topics::Topics;
-use gatewright_domain::decide::ScanSeen;
+use gatewright_domain::decide::{Origin, ScanSeen};
 use gatewright_domain::evidence::{BuildStatus, ReportResult};
+use gatewright_domain::trigger::CodePipelineOrigin;
 use gatewright_domain::wait::{Answer, TaskToken};
 use gatewright_domain::{Digest, Timestamp, after};
 use std::collections::BTreeMap;
@@ -208,9 +210,16 @@ pub struct FakeRegistry {
     images: Mutex<BTreeMap<(String, String), Digest>>,
     scans: Mutex<BTreeMap<Digest, ScanSeen>>,
     started: Mutex<Vec<Digest>>,
+    origin: Mutex<Option<Origin>>,
 }
 
 impl FakeRegistry {
+    /// What CodePipeline says of the actions that started releases from now on;
+    /// until then they are in progress.
+    pub fn origin_is(&self, origin: Origin) {
+        *locked(&self.origin) = Some(origin);
+    }
+
     /// Pushes an image.
     pub fn push(&self, repository: &str, tag: &str, digest: &Digest) {
         locked(&self.images).insert((repository.to_owned(), tag.to_owned()), digest.clone());
@@ -262,6 +271,17 @@ impl Registry for FakeRegistry {
                 findings: Vec::new(),
                 counts: None,
             }))
+    }
+}
+
+impl Origins for FakeRegistry {
+    async fn origin(
+        &self,
+        _of: &CodePipelineOrigin,
+        _execution: &str,
+    ) -> Result<Origin, ServiceError> {
+        let known = locked(&self.origin).clone();
+        Ok(known.unwrap_or(Origin::InProgress))
     }
 }
 

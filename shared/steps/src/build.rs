@@ -4,7 +4,7 @@ use crate::observe::observe;
 use crate::pass::pass;
 use crate::{Running, hand_on, until_settled};
 use gatewright_aws::builds::{BuildSeen, Builds};
-use gatewright_aws::registry::Registry;
+use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{
     Commit, Seen, Store, WaitKey, artifact_write, stage_write, wait_write,
 };
@@ -73,7 +73,7 @@ pub enum Settled {
 ///
 /// # Errors
 /// When a service or the table fails; doing it again is safe.
-pub async fn settle_build<T: Table, B: Builds, R: Registry>(
+pub async fn settle_build<T: Table, B: Builds, R: Outside>(
     store: &Store<T>,
     builds: &B,
     registry: &R,
@@ -99,7 +99,7 @@ pub async fn settle_build<T: Table, B: Builds, R: Registry>(
 
 pub(crate) type Freed = Option<(gatewright_domain::PipelineId, EnvironmentName)>;
 
-async fn judge<T: Table, B: Builds, R: Registry>(
+async fn judge<T: Table, B: Builds, R: Outside>(
     store: &Store<T>,
     builds: &B,
     registry: &R,

@@ -1,23 +1,26 @@
 //! Clear to deploy: everything that must be true at the last moment, and the
 //! environment's lock, taken, waited for, given back and handed on.
 
+mod look;
+
 use crate::{Running, until_settled};
-use gatewright_aws::registry::Registry;
-use gatewright_aws::store::{
-    Commit, QueueEntry, Seen, Store, WaitKey, queue_delete, queue_write, wait_write,
-};
+use gatewright_aws::origins::Outside;
+use gatewright_aws::store::{Commit, Seen, Store, WaitKey, queue_delete, queue_write, wait_write};
 use gatewright_aws::table::{Table, When};
-use gatewright_domain::decide::{ClearSnapshot, Clearance, clear};
+use gatewright_domain::decide::{ClearSnapshot, Clearance, Obstacle, are_like, clear};
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::pipeline::{Artifact, Deploy, Work};
-use gatewright_domain::release::{StageRecord, digest_of, evidence_before};
+use gatewright_domain::lock::{Waiting, in_turn};
+use gatewright_domain::pipeline::{Purpose, Queue, Work};
+use gatewright_domain::release::digest_of;
+use gatewright_domain::text::spoken;
 use gatewright_domain::wait::{Answer, Awaited, TaskToken, Wait};
-use gatewright_domain::{EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp, after};
+use gatewright_domain::{
+    EnvironmentName, ErrorName, PipelineId, ReleaseId, StageName, Timestamp, after,
+};
 use gatewright_handler::Failure;
 use gatewright_handler::task::{RESEND_SECONDS, TaskInput, passed};
+use look::{Looked, observe};
 
-/// How long a release waits for an environment. Below the state's own time-out.
-const GIVE_UP_SECONDS: i64 = 86_400;
 /// How often the sweep looks whether a waiting release was forgotten.
 const LOOK_AGAIN_SECONDS: i64 = 300;
 
@@ -26,13 +29,20 @@ const LOOK_AGAIN_SECONDS: i64 = 300;
 ///
 /// # Errors
 /// When a service or the table fails; doing it again is safe.
-pub async fn clear_stage<T: Table, R: Registry>(
+pub async fn clear_stage<T: Table, R: Outside>(
     store: &Store<T>,
-    registry: &R,
+    outside: &R,
     input: &TaskInput,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    until_settled(|| decide(store, registry, input, None, now)).await
+    let queued = until_settled(|| decide(store, outside, input, now)).await?;
+    match queued {
+        // Whoever waits behind a newer release may have to give way.
+        Some((pipeline, environment)) => {
+            hand_on(store, outside, &pipeline, &environment, now).await
+        }
+        None => Ok(()),
+    }
 }
 
 /// Gives a freed environment to the first release that waits for it and is
@@ -40,15 +50,19 @@ pub async fn clear_stage<T: Table, R: Registry>(
 ///
 /// # Errors
 /// When a service or the table fails; doing it again is safe, and the sweep does.
-pub async fn hand_on<T: Table, R: Registry>(
+pub async fn hand_on<T: Table, R: Outside>(
     store: &Store<T>,
-    registry: &R,
+    outside: &R,
     pipeline: &PipelineId,
     environment: &EnvironmentName,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    for entry in store.queue(pipeline, environment).await? {
-        if store.lock(pipeline, environment).await?.0.holder.is_some() {
+    let line = in_turn(store.queue(pipeline, environment).await?);
+    let newest_wins = line.iter().any(|entry| entry.queue == Queue::Newest);
+    for entry in line {
+        // Who waits in order learns nothing new from an environment that is in use.
+        let (lock, _) = store.lock(pipeline, environment).await?;
+        if lock.holder.is_some() && !newest_wins {
             return Ok(());
         }
         let wait = store
@@ -67,7 +81,12 @@ pub async fn hand_on<T: Table, R: Registry>(
             stage: wait.value.stage.clone(),
             token: wait.value.token.clone(),
         };
-        until_settled(|| decide(store, registry, &input, Some(&entry), now)).await?;
+        match until_settled(|| decide(store, outside, &input, now)).await {
+            Ok(_) => {}
+            // It ended while we looked; its own end takes its entry along.
+            Err(failure) if failure.name == ErrorName::ReleaseEnded => {}
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(())
 }
@@ -97,13 +116,14 @@ pub async fn release_lock<T: Table>(
     })
 }
 
-async fn decide<T: Table, R: Registry>(
+/// Decides once; gives the environment when the release has just begun to wait
+/// for it.
+async fn decide<T: Table, R: Outside>(
     store: &Store<T>,
-    registry: &R,
+    outside: &R,
     input: &TaskInput,
-    queued: Option<&QueueEntry>,
     now: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<Option<(PipelineId, EnvironmentName)>, Failure> {
     let running = Running::read(store, &input.release).await?;
     let (index, stage) = running.stage(&input.stage)?;
     let (Work::Deploy(deploy), Some(environment)) = (&stage.work, &stage.environment) else {
@@ -112,141 +132,84 @@ async fn decide<T: Table, R: Registry>(
             stage.name.as_str()
         )));
     };
-    let (snapshot, lock_rev, entry) =
-        observe(store, registry, &running, index, deploy, environment).await?;
-    let entry = queued.cloned().or(entry);
+    let looked = observe(store, outside, &running, index, deploy, environment).await?;
+    let Looked { snapshot, mine, .. } = &looked;
     let pipeline = running.head.value.pipeline.clone();
     let mut commit = Commit::of(&running.head);
     commit.head.stage = Some(stage.name.clone());
-    let clearance = clear(&snapshot, now);
-    if let (Some(entry), false) = (&entry, matches!(clearance, Clearance::Wait { .. })) {
+    let clearance = clear(snapshot, now);
+    if let (Some(entry), false) = (mine, matches!(clearance, Clearance::Wait { .. })) {
         commit = commit.write(queue_delete(&pipeline, environment, entry));
     }
-    match clearance {
+    let (commit, queued) = match clearance {
         Clearance::Clear {
             lock,
             artifacts,
             evidence,
+            passed: glass,
         } => {
-            commit =
-                commit
-                    .write(Store::<T>::lock_write(&lock, lock_rev)?)
-                    .fact(Fact::DeployCleared {
-                        stage: stage.name.clone(),
-                        environment: environment.clone(),
-                        digest: digest_of(&artifacts),
-                        evidence,
-                        fencing: lock.fencing,
-                    });
-            commit = answer(store, commit, input, index, passed(), now).await?;
-        }
-        Clearance::Refused { error, reasons } => {
-            let cause = reasons.join("; ");
-            commit = commit.fact(Fact::StageFailed {
+            let fact = Fact::DeployCleared {
                 stage: stage.name.clone(),
-                error: error.to_string(),
-                cause: cause.clone(),
-            });
-            commit = answer(
-                store,
-                commit,
-                input,
+                environment: environment.clone(),
+                digest: digest_of(&artifacts),
+                evidence,
+                fencing: lock.fencing,
+                passed: glass,
+            };
+            // What people ordered must still be in force when the lock is taken.
+            let commit = commit
+                .write(Store::<T>::lock_write(&lock, looked.lock_rev)?)
+                .write(looked.in_force.check())
+                .fact(fact);
+            (
+                answer(store, commit, input, index, passed(), now).await?,
+                false,
+            )
+        }
+        Clearance::Refused { error, reasons } => (
+            refuse(store, commit, input, index, error, &reasons.join("; "), now).await?,
+            false,
+        ),
+        Clearance::Wait { because, until } => {
+            let place = Place {
                 index,
-                Answer::failure(error, &cause),
-                now,
+                stage: &stage.name,
+                environment,
+            };
+            let began = mine.is_none();
+            (
+                queue(store, commit, input, &place, &looked, (because, until), now).await?,
+                began,
             )
-            .await?;
         }
-        Clearance::Wait { holder } => {
-            commit = queue(
-                store,
-                commit,
-                input,
-                (index, environment),
-                entry,
-                &holder,
-                now,
-            )
-            .await?;
-        }
-    }
+    };
     store.commit(commit, now).await?;
-    Ok(())
+    Ok(queued.then(|| (pipeline, environment.clone())))
 }
 
-async fn observe<T: Table, R: Registry>(
+/// Where a release waits.
+struct Place<'a> {
+    index: usize,
+    stage: &'a StageName,
+    environment: &'a EnvironmentName,
+}
+
+async fn refuse<T: Table>(
     store: &Store<T>,
-    registry: &R,
-    running: &Running,
+    commit: Commit,
+    input: &TaskInput,
     index: usize,
-    deploy: &Deploy,
-    environment: &EnvironmentName,
-) -> Result<(ClearSnapshot, Option<u64>, Option<QueueEntry>), Failure> {
-    let head = &running.head.value;
-    let records = store.stages(&head.release).await?;
-    let route = running.route();
-    let approval = match running.definition.approval_before(route, index) {
-        None => None,
-        Some((at, _)) => Some(match store.approval(&head.release, at).await? {
-            None => None,
-            Some(request) => Some((request.value, store.decisions(&head.release, at).await?)),
-        }),
-    };
-    let directory = if approval.is_some() {
-        store.directory().await?.value
-    } else {
-        Default::default()
-    };
-    let (lock, lock_rev) = store.lock(&head.pipeline, environment).await?;
-    let queue = store.queue(&head.pipeline, environment).await?;
-    let before = running.definition.path(route);
-    let snapshot = ClearSnapshot {
-        head: head.clone(),
-        gone: gone(registry, running, &records, index, deploy).await?,
-        records,
-        index,
-        must_have_passed: before
-            .filter(|(at, stage)| *at < index && stage.build().is_some())
-            .map(|(at, _)| at)
-            .collect(),
-        artifacts: deploy.artifacts.clone(),
-        approval,
-        directory,
-        lock,
-        lease: running
-            .definition
-            .environments
-            .get(environment)
-            .map_or(0, |e| e.lease.get()),
-        first_in_queue: queue.first().map(|entry| entry.release.clone()),
-    };
-    let mine = queue
-        .into_iter()
-        .find(|entry| entry.release == head.release && entry.index == index);
-    Ok((snapshot, lock_rev, mine))
-}
-
-/// The images to deploy that their registry no longer has. Other artifacts are
-/// fetched by the deploy itself, by their digest, before any of its steps.
-async fn gone<R: Registry>(
-    registry: &R,
-    running: &Running,
-    records: &[StageRecord],
-    index: usize,
-    deploy: &Deploy,
-) -> Result<Vec<String>, Failure> {
-    let evidence = evidence_before(&running.head.value, records, index);
-    let mut gone = Vec::new();
-    for name in &deploy.artifacts {
-        let declared = running.definition.artifacts.get(name);
-        let pinned = evidence.as_ref().and_then(|e| e.artifact(name));
-        if let (Some(repository), Some(pinned)) = (declared.and_then(Artifact::repository), pinned)
-            && !registry.has(repository, &pinned.digest).await?
-        {
-            gone.push(name.clone());
-        }
-    }
-    Ok(gone)
+    error: ErrorName,
+    cause: &str,
+    now: Timestamp,
+) -> Result<Commit, Failure> {
+    let commit = commit.fact(Fact::StageFailed {
+        stage: input.stage.clone(),
+        error: error.to_string(),
+        cause: cause.to_owned(),
+    });
+    let failed = Answer::failure(error, cause);
+    answer(store, commit, input, index, failed, now).await
 }
 
 /// Answers the task as part of `commit`: through its wait when it has one.
@@ -275,64 +238,102 @@ async fn answer<T: Table>(
     )
 }
 
+/// Keeps the release in the environment's queue, or gives it up at its deadline.
+/// What stands in the way is recorded when it is something else than before.
 async fn queue<T: Table>(
     store: &Store<T>,
     mut commit: Commit,
     input: &TaskInput,
-    (index, environment): (usize, &EnvironmentName),
-    entry: Option<QueueEntry>,
-    holder: &ReleaseId,
+    place: &Place<'_>,
+    looked: &Looked,
+    (because, until): (Vec<Obstacle>, Option<Timestamp>),
     now: Timestamp,
 ) -> Result<Commit, Failure> {
+    let Place {
+        index,
+        stage,
+        environment,
+    } = *place;
     let known = store
         .wait(&WaitKey::lock(&input.release, index))
         .await?
         .filter(|w| w.value.answer.is_none());
     let since = known.as_ref().map_or(now, |w| w.value.since);
+    let deadline = after(since, looked.patience);
     let pipeline = commit.head.pipeline.clone();
-    if known.is_some() && now >= after(since, GIVE_UP_SECONDS) {
-        let why = format!("{environment} did not become free within a day; {holder} has it");
-        if let Some(entry) = entry {
-            commit = commit.write(queue_delete(&pipeline, environment, &entry));
+    if known.is_some() && now >= deadline {
+        if let Some(entry) = &looked.mine {
+            commit = commit.write(queue_delete(&pipeline, environment, entry));
         }
-        return answer(
+        let reasons: Vec<String> = because.iter().map(ToString::to_string).collect();
+        let why = format!(
+            "{environment} did not open within {}: {}",
+            spoken(looked.patience),
+            reasons.join("; ")
+        );
+        return refuse(
             store,
             commit,
             input,
             index,
-            Answer::failure(ErrorName::WaitExpired, &why),
+            ErrorName::WaitExpired,
+            &why,
             now,
         )
         .await;
     }
+    let before = known.as_ref().map(|w| match &w.value.awaited {
+        Awaited::Lock { because, .. } => because.clone(),
+        Awaited::Build { .. } | Awaited::Scan { .. } | Awaited::Approval | Awaited::Nothing => {
+            Vec::new()
+        }
+    });
+    if before.is_none_or(|before| !are_like(&before, &because)) {
+        commit = commit.fact(Fact::DeployDelayed {
+            stage: stage.clone(),
+            environment: environment.clone(),
+            because: because.clone(),
+            until,
+        });
+    }
+    if looked.mine.is_none() {
+        let entry = entry(&looked.snapshot, &input.release, now);
+        commit = commit.write(queue_write(&pipeline, environment, &entry)?);
+    }
+    let soon = because.iter().filter_map(Obstacle::until).min();
+    let again = after(now, LOOK_AGAIN_SECONDS).min(deadline);
     let wait = Wait {
         release: input.release.clone(),
         index,
         stage: input.stage.clone(),
         awaited: Awaited::Lock {
             environment: environment.clone(),
+            because,
         },
         token: TaskToken::clone(&input.token),
         since,
-        deadline: after(since, GIVE_UP_SECONDS),
-        due: after(now, LOOK_AGAIN_SECONDS),
+        deadline,
+        due: soon.map_or(again, |soon| soon.min(again)),
         answer: None,
     };
-    if entry.is_none() {
-        let entry = QueueEntry {
-            release: input.release.clone(),
-            index,
-            since: now,
-        };
-        commit = commit
-            .write(queue_write(&pipeline, environment, &entry)?)
-            .fact(Fact::LockAwaited {
-                environment: environment.clone(),
-                holder: holder.clone(),
-            });
-    }
     Ok(commit.write(wait_write(
         &wait,
         known.map_or(When::Any, |w| When::Rev(w.rev)),
     )?))
+}
+
+fn entry(snapshot: &ClearSnapshot, release: &ReleaseId, now: Timestamp) -> Waiting {
+    Waiting {
+        release: release.clone(),
+        index: snapshot.index,
+        since: now,
+        number: snapshot.head.number,
+        rollback: snapshot.rollback,
+        queue: snapshot.queue,
+    }
+}
+
+/// Whether a release of this definition brings back what ran before.
+pub(crate) fn is_rollback(running: &Running) -> bool {
+    running.definition.purpose == Purpose::Rollback
 }

@@ -8,13 +8,17 @@ mod build;
 mod clear;
 mod fail;
 mod observe;
+mod order;
 mod pass;
 mod scan;
+mod steer;
 
 pub use build::{BuildKey, Settled, settle_build};
 pub use clear::{clear_stage, hand_on, release_lock};
 pub use fail::fail_build;
+pub use order::order;
 pub use scan::{open_scan, settle_scan};
+pub use steer::steered;
 
 use gatewright_aws::store::{Seen, Store};
 use gatewright_aws::table::Table;

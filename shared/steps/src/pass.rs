@@ -6,6 +6,7 @@ use gatewright_aws::store::{Commit, Store, current_write, deployment_write};
 use gatewright_aws::table::Table;
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::ledger::Fact;
+use gatewright_domain::lock::Lock;
 use gatewright_domain::pipeline::{Deploy, Effect, Purpose, Stage};
 use gatewright_domain::release::{Deployment, StageRecord, StageStatus, evidence_before};
 use gatewright_domain::{EnvironmentName, ReleaseId, Timestamp};
@@ -54,6 +55,12 @@ pub(crate) async fn pass<T: Table>(
             == Some(record.index);
         match (lock.released(&head.release), rev) {
             (Some(free), _) if last => {
+                let (free, known) = known_again(running, free);
+                if known {
+                    commit = commit.fact(Fact::EnvironmentFreed {
+                        environment: environment.clone(),
+                    });
+                }
                 commit =
                     commit
                         .write(Store::<T>::lock_write(&free, rev)?)
@@ -75,6 +82,16 @@ pub(crate) async fn pass<T: Table>(
         }),
         None,
     ))
+}
+
+/// A rollback that has passed, with its tests, ends the hold of a release that
+/// left the environment unknown.
+fn known_again(running: &Running, lock: Lock) -> (Lock, bool) {
+    let known = running.definition.purpose == Purpose::Rollback && lock.is_dirty();
+    match known {
+        true => (lock.unheld(), true),
+        false => (lock, false),
+    }
 }
 
 /// Records what the environment runs from now on.
@@ -99,6 +116,7 @@ async fn changed<T: Table>(
         environment: environment.clone(),
         release: head.release.clone(),
         title: head.title(),
+        number: head.number,
         commit: put.commit,
         artifacts: put.artifacts,
         restored: put.restored,

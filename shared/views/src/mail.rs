@@ -34,6 +34,8 @@ pub fn for_fact(fact: &Fact, head: &Head, definition: &Definition, page_url: &st
         Fact::ApprovalClosed { stage, .. } => ("approval-closed", environment_of(stage)),
         Fact::EnvironmentChanged { environment, .. } => ("deployed", Some(environment.to_string())),
         Fact::TriggerRefused { .. } => ("refused", None),
+        Fact::GlassBroken { .. } => ("glass-broken", None),
+        Fact::EnvironmentHeld { environment, .. } => ("held", Some(environment.to_string())),
         Fact::ReleaseEnded { status, .. } => {
             let at = head.stage.as_ref().and_then(environment_of);
             (status.as_str(), at)
@@ -45,7 +47,10 @@ pub fn for_fact(fact: &Fact, head: &Head, definition: &Definition, page_url: &st
         | Fact::ScanJudged { .. }
         | Fact::StagePassed { .. }
         | Fact::StageFailed { .. }
-        | Fact::LockAwaited { .. }
+        | Fact::DeployDelayed { .. }
+        | Fact::ReleaseHalted { .. }
+        | Fact::ReleaseResumed { .. }
+        | Fact::EnvironmentFreed { .. }
         | Fact::DeployCleared { .. }
         | Fact::LockReleased { .. }
         | Fact::DownstreamStarted { .. }

@@ -238,7 +238,12 @@ pub fn thread_line(fact: &Fact) -> Option<String> {
         | Fact::ArtifactPinned { .. }
         | Fact::ScanJudged { .. }
         | Fact::StageFailed { .. }
-        | Fact::LockAwaited { .. }
+        | Fact::DeployDelayed { .. }
+        | Fact::ReleaseHalted { .. }
+        | Fact::ReleaseResumed { .. }
+        | Fact::GlassBroken { .. }
+        | Fact::EnvironmentHeld { .. }
+        | Fact::EnvironmentFreed { .. }
         | Fact::DeployCleared { .. }
         | Fact::EnvironmentChanged { .. }
         | Fact::ApprovalRequested { .. }

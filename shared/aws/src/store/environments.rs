@@ -2,27 +2,13 @@
 
 use super::{Seen, Store, StoreError, body, keys, read};
 use crate::table::{Key, Range, Table, When, Write};
-use gatewright_domain::lock::Lock;
+use gatewright_domain::lock::{Lock, Waiting};
 use gatewright_domain::release::Deployment;
-use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
-use serde::{Deserialize, Serialize};
+use gatewright_domain::{EnvironmentName, PipelineId};
 
-/// A release that waits for an environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueueEntry {
-    /// The release.
-    pub release: ReleaseId,
-    /// The deploy stage's position.
-    pub index: usize,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-impl QueueEntry {
-    fn key(&self, pipeline: &PipelineId, environment: &EnvironmentName) -> Key {
-        let place = format!("QUEUE#{:.3}#{}", self.since, self.release);
-        Key::new(keys::environment(pipeline, environment), place)
-    }
+fn queue_key(pipeline: &PipelineId, environment: &EnvironmentName, entry: &Waiting) -> Key {
+    let place = format!("QUEUE#{:.3}#{}", entry.since, entry.release);
+    Key::new(keys::environment(pipeline, environment), place)
 }
 
 /// Puts a release into an environment's queue.
@@ -32,10 +18,10 @@ impl QueueEntry {
 pub fn queue_write(
     pipeline: &PipelineId,
     environment: &EnvironmentName,
-    entry: &QueueEntry,
+    entry: &Waiting,
 ) -> Result<Write, StoreError> {
     Ok(Write::Put {
-        key: entry.key(pipeline, environment),
+        key: queue_key(pipeline, environment, entry),
         due: None,
         body: body(entry)?,
         when: When::Any,
@@ -46,10 +32,10 @@ pub fn queue_write(
 pub fn queue_delete(
     pipeline: &PipelineId,
     environment: &EnvironmentName,
-    entry: &QueueEntry,
+    entry: &Waiting,
 ) -> Write {
     Write::Delete {
-        key: entry.key(pipeline, environment),
+        key: queue_key(pipeline, environment, entry),
         when: When::Any,
     }
 }
@@ -136,7 +122,7 @@ impl<T: Table> Store<T> {
         &self,
         pipeline: &PipelineId,
         environment: &EnvironmentName,
-    ) -> Result<Vec<QueueEntry>, StoreError> {
+    ) -> Result<Vec<Waiting>, StoreError> {
         let range = Range {
             prefix: "QUEUE#".to_owned(),
             ..Range::default()

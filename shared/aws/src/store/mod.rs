@@ -6,6 +6,7 @@
 //! head's revision makes concurrent changes fail instead of interleave.
 
 mod approvals;
+mod controls;
 mod environments;
 mod keys;
 mod pipelines;
@@ -14,7 +15,8 @@ mod stages;
 mod waits;
 
 pub use approvals::decision_write;
-pub use environments::{QueueEntry, current_write, deployment_write, queue_delete, queue_write};
+pub use controls::InForce;
+pub use environments::{current_write, deployment_write, queue_delete, queue_write};
 pub use pipelines::{Applied, Live};
 pub use releases::{Commit, Start, start_write};
 pub use stages::{artifact_write, stage_write};

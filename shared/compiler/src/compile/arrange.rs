@@ -2,7 +2,7 @@
 //! group says so, and only on the routes that have them. What routes share is
 //! there once; a Choice stands before each run of stages that only some have.
 
-use super::states::{self, Otherwise, caught_by, of_stage};
+use super::states::{self, Otherwise, caught_by, clear_seconds, of_stage};
 use super::{
     CompileError, FINISH, MOST_COMMENT, each_name, failed_name, passed_name, route_name,
     skipped_name, state_name,
@@ -85,7 +85,7 @@ pub(super) fn machine(
     }
     for stage in definition.stages.iter().filter(|stage| stage.undoes()) {
         let name = stage.name.as_str();
-        for (name, state) in of_stage(stage, name, &json!(name), Otherwise::Keeps(FINISH))? {
+        for (name, state) in of_stage(stage, name, &json!(name), Otherwise::Keeps(FINISH), 0)? {
             put(&mut states, name, state)?;
         }
     }
@@ -196,7 +196,13 @@ fn chain_of(definition: &Definition, item: &Item<'_>) -> Result<Chain, CompileEr
         (None, [stage, ..]) => {
             let name = stage.name.as_str();
             let otherwise = Otherwise::Goes(item.otherwise());
-            of_stage(stage, name, &json!(name), otherwise)
+            of_stage(
+                stage,
+                name,
+                &json!(name),
+                otherwise,
+                clear_seconds(definition, stage),
+            )
         }
         (None, []) => Ok(Chain::new()),
     }
@@ -211,7 +217,7 @@ fn matrix(group: &Group, item: &Item<'_>) -> Result<Chain, CompileError> {
     let named = json!("{% $states.context.Map.Item.Value %}");
     let told = failed_name(&each);
     let otherwise = inside(group, &told);
-    let inner = closed(of_stage(leg, &each, &named, otherwise)?, otherwise)?;
+    let inner = closed(of_stage(leg, &each, &named, otherwise, 0)?, otherwise)?;
     let legs: Vec<String> = item.stages.iter().map(|s| s.name.to_string()).collect();
     let map = Map {
         comment: shortened(&format!("Side by side: {}", legs.join(", ")), MOST_COMMENT),
@@ -236,7 +242,8 @@ fn parallel(
         let name = stage.name.as_str();
         let told = failed_name(name);
         let otherwise = inside(group, &told);
-        let mut inner = closed(of_stage(stage, name, &json!(name), otherwise)?, otherwise)?;
+        let states = of_stage(stage, name, &json!(name), otherwise, 0)?;
+        let mut inner = closed(states, otherwise)?;
         let routes = routes_of(definition, stage);
         if routes != item.routes {
             inner = unless_skipped(name, routes, inner)?;

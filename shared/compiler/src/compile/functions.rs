@@ -3,8 +3,9 @@
 
 use gatewright_domain::ErrorName::{
     self, AccessDenied, AlreadyStarted, ApprovalExpired, BadInput, Bug, BuildFailed, BuildFault,
-    BuildLost, BuildStopped, BuildTimedOut, Conflict, EvidenceChanged, GateDenied, LockLost,
-    NotApproved, NotTriggered, Rejected, ReleaseEnded, Transient, UnknownPipeline, WaitExpired,
+    BuildLost, BuildStopped, BuildTimedOut, Conflict, EvidenceChanged, Frozen, GateDenied, Halted,
+    LockLost, NotApproved, NotPromoted, NotTriggered, Orphaned, Rejected, ReleaseEnded, Superseded,
+    Transient, UnknownPipeline, WaitExpired,
 };
 
 /// A function that a state calls.
@@ -61,6 +62,7 @@ impl Function {
                 UnknownPipeline,
                 NotTriggered,
                 AlreadyStarted,
+                Halted,
                 AccessDenied,
                 Transient,
                 Conflict,
@@ -76,6 +78,8 @@ impl Function {
                 BuildLost,
                 GateDenied,
                 LockLost,
+                Halted,
+                Frozen,
                 ReleaseEnded,
                 AccessDenied,
                 Transient,
@@ -99,6 +103,10 @@ impl Function {
                 NotApproved,
                 EvidenceChanged,
                 GateDenied,
+                NotPromoted,
+                Superseded,
+                Orphaned,
+                Halted,
                 WaitExpired,
                 ReleaseEnded,
                 AccessDenied,
@@ -112,6 +120,7 @@ impl Function {
                 NotApproved,
                 Rejected,
                 ApprovalExpired,
+                Halted,
                 ReleaseEnded,
                 AccessDenied,
                 Transient,

@@ -8,7 +8,7 @@ use crate::asl::{
     Arguments, Branch, Catch, Caught, Choice, Condition, Fail, Jitter, Next, Resource, Retry,
     State, StateName, Succeed, Task, Wait,
 };
-use gatewright_domain::pipeline::{Approval, Build, Definition, Pause, Stage, Work};
+use gatewright_domain::pipeline::{Approval, Build, Definition, Environment, Pause, Stage, Work};
 use gatewright_domain::text::shortened;
 use gatewright_domain::{Digest, ErrorName};
 use indexmap::IndexMap;
@@ -27,8 +27,14 @@ pub(super) const QUEUE_SECONDS: u32 = 900;
 /// How long a scan may take to settle: an hour, and five minutes to tell us.
 pub(super) const SCAN_SECONDS: u32 = 3_900;
 
-/// How long a deploy may wait for its environment: a day, and five minutes.
-pub(super) const CLEAR_SECONDS: u32 = 86_400 + GRACE_SECONDS;
+/// How long a deploy may wait for its environment: what the environment says, and
+/// five minutes.
+pub(super) fn clear_seconds(definition: &Definition, stage: &Stage) -> u32 {
+    let environment = stage.environment.as_ref();
+    let declared = environment.and_then(|name| definition.environments.get(name));
+    let wait = declared.map_or_else(Environment::a_day, |environment| environment.wait);
+    wait.0.saturating_add(GRACE_SECONDS)
+}
 
 /// What a state waits beyond the deadline that we keep ourselves, so that our
 /// own answer, which has a reason, comes before a bare `States.Timeout`.
@@ -62,12 +68,14 @@ pub(super) enum Otherwise<'a> {
 
 /// The states of a stage, in order; their `next` is filled in by the caller.
 /// `named` is what a state of the machine knows of the stage's name: the name
-/// itself, or an expression inside of a Map.
+/// itself, or an expression inside of a Map; `waits` is how long the state that asks
+/// for its environment may take ([`clear_seconds`]).
 pub(super) fn of_stage(
     stage: &Stage,
     states: &str,
     named: &Value,
     otherwise: Otherwise<'_>,
+    waits: u32,
 ) -> Result<Vec<(StateName, State)>, CompileError> {
     if let Work::Pause(Pause { lasts }) = stage.work {
         let wait = Wait {
@@ -86,7 +94,7 @@ pub(super) fn of_stage(
             Otherwise::Goes(_) => Otherwise::Goes(FINISH),
             other => other,
         };
-        let clear = self::waiting(Function::ClearDeploy, named, before, CLEAR_SECONDS, 0)?;
+        let clear = self::waiting(Function::ClearDeploy, named, before, waits, 0)?;
         made.push((clear_name(states), clear));
     }
     let built = |build: &Build| {

@@ -1,6 +1,6 @@
 //! How long releases may take.
 
-use super::states::{CALL_SECONDS, CLEAR_SECONDS, GRACE_SECONDS, QUEUE_SECONDS, SCAN_SECONDS};
+use super::states::{CALL_SECONDS, GRACE_SECONDS, QUEUE_SECONDS, SCAN_SECONDS, clear_seconds};
 use gatewright_domain::pipeline::{Definition, Stage, Trigger, Work};
 
 /// How long a release takes in seconds, on the longest route, when every state
@@ -8,10 +8,11 @@ use gatewright_domain::pipeline::{Definition, Stage, Trigger, Work};
 /// is undone. Retries after Lambda's own failures are seconds and not counted.
 pub fn longest(definition: &Definition) -> i64 {
     let routes = definition.triggers.iter().map(Some);
-    let on = |route| side_by_side(definition, route, longest_stage);
+    let takes = |stage: &Stage| longest_stage(definition, stage);
+    let on = |route| side_by_side(definition, route, takes);
     let stages = routes.map(on).max().unwrap_or_else(|| on(None));
     let undo = definition.stages.iter().filter(|stage| stage.undoes());
-    let undo = undo.map(longest_stage).max().unwrap_or(0);
+    let undo = undo.map(takes).max().unwrap_or(0);
     // Admit once, Finish and its three retries.
     stages + undo + i64::from(CALL_SECONDS) * 5
 }
@@ -50,7 +51,7 @@ fn side_by_side(
     sum + in_group.map_or(0, |(_, most)| most)
 }
 
-fn longest_stage(stage: &Stage) -> i64 {
+fn longest_stage(definition: &Definition, stage: &Stage) -> i64 {
     let build = stage.build().map_or(0, |build| {
         let attempts = i64::from(build.retries) + 1;
         attempts * (build.timeout.get() + i64::from(QUEUE_SECONDS))
@@ -60,7 +61,7 @@ fn longest_stage(stage: &Stage) -> i64 {
         Work::Approval(approval) => approval.expires.get() + i64::from(GRACE_SECONDS),
         Work::Pause(pause) => pause.lasts.get(),
     };
-    let clear = i64::from(stage.is_cleared()) * i64::from(CLEAR_SECONDS);
+    let clear = i64::from(stage.is_cleared()) * i64::from(clear_seconds(definition, stage));
     let scan = i64::from(stage.scan_gate().is_some()) * i64::from(SCAN_SECONDS);
     build + around + clear + scan
 }

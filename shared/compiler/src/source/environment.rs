@@ -9,7 +9,7 @@ use super::strategy::{self, Takeover};
 use super::tree::{Node, Value};
 use super::{time, values};
 use gatewright_domain::ids::{EnvironmentName, GroupName};
-use gatewright_domain::pipeline::{Environment, Feature, Seconds, Step, Undo, Window};
+use gatewright_domain::pipeline::{Environment, Feature, Queue, Seconds, Step, Undo, Window};
 
 /// An environment as written: what the rest of Gatewright knows of it, and what
 /// the compiler makes stages from.
@@ -83,10 +83,14 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
         .get("windows")
         .map(|n| windows(n, sink))
         .unwrap_or_default();
-    let mut unenforced = taken.unenforced;
-    for (key, feature) in [("windows", Feature::Window), ("soak", Feature::Soak)] {
-        unenforced.extend(of.entry(key).map(|(at, _)| (feature, at.clone())));
-    }
+    let queue = of.get("queue").map_or(Some(Queue::InOrder), |node| {
+        let word = fields::one_of(node, "queue", language::QUEUES, sink)?;
+        Some(match word.value {
+            "newest" => Queue::Newest,
+            _ => Queue::InOrder,
+        })
+    });
+    let wait = wait(&of, &windows, soak.flatten(), sink);
     Some(RawEnvironment {
         name: name?.value,
         environment: Environment {
@@ -109,6 +113,8 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
             rollback: with_verify(back.undo?, &verify),
             windows,
             soak: soak.flatten(),
+            queue: queue?,
+            wait: wait?,
         },
         takeover: taken.takeover,
         verify,
@@ -116,7 +122,7 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
         rollback_at: of.entry("rollback").map(|(at, _)| at.clone()),
         groups: back.by,
         quorum: back.quorum,
-        unenforced,
+        unenforced: taken.unenforced,
     })
 }
 
@@ -125,6 +131,40 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
 fn sounds_like_production(name: &str) -> bool {
     name.split('-')
         .any(|part| ["prod", "production", "prd", "live"].contains(&part))
+}
+
+/// How long a release waits: a day; more where it must wait for a window, which may
+/// open once a week, or for its soak time.
+fn wait(
+    of: &Fields<'_>,
+    windows: &[Window],
+    soak: Option<Seconds>,
+    sink: &Sink,
+) -> Option<Seconds> {
+    let soak = soak.map_or(0, |soak| soak.0);
+    let Some((at, node)) = of.entry("wait") else {
+        let days = if windows.is_empty() { 1 } else { 8 };
+        let usual = Environment::a_day().0.saturating_mul(days);
+        return Some(Seconds(usual.saturating_add(soak).min(Seconds::YEAR.0)));
+    };
+    let said = values::duration(node, "wait", sink)?.value;
+    if said.0 <= soak {
+        sink.error_help(
+            at,
+            "a release would be given up before its soak time is over",
+            format!(
+                "wait longer than `soak`, for instance {}",
+                spoken_hours(soak)
+            ),
+        );
+        return None;
+    }
+    Some(said)
+}
+
+/// A time that is longer than these seconds, as one writes it.
+fn spoken_hours(seconds: u32) -> String {
+    format!("{}h", seconds / 3_600 + 24)
 }
 
 fn verify(of: &Fields<'_>, sink: &Sink) -> Verify {
@@ -226,10 +266,14 @@ fn window(node: &Node, sink: &Sink) -> Option<Window> {
     let at = |key| of.required(key).and_then(|n| time::of_day(n, key, sink));
     let (from, to) = (at("from"), at("to"));
     let time_zone = time::zone(&of, sink);
+    let rollbacks = of
+        .get("rollbacks")
+        .map_or(Some(false), |n| fields::flag(n, "rollbacks", sink));
     Some(Window {
         days: days?,
         from: from?,
         to: to?,
         time_zone: time_zone?,
+        rollbacks: rollbacks?,
     })
 }

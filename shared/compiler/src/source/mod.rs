@@ -117,7 +117,7 @@ fn check_budget(definition: &Definition, budget: &Marked<Seconds>, sink: &Sink) 
             spoken(needed)
         ),
         format!(
-            "every build with its queueing and retries, every approval, a day of waiting before each deploy: `budget: {days}d` is enough"
+            "every build with its queueing and retries, every approval, the waiting before each deploy: `budget: {days}d` is enough"
         ),
     );
 }

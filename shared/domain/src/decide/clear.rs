@@ -2,12 +2,18 @@
 //! the last moment, with all reasons and not only the first.
 
 use crate::approval::{Choice, Decision, Request, State, standing};
+use crate::calendar::{Opening, Unreadable, opening};
+use crate::control::Controls;
 use crate::decide::answer::is_excluded;
-use crate::evidence::ArtifactEvidence;
-use crate::ids::ReleaseId;
-use crate::lock::Lock;
+use crate::decide::obstacle::Obstacle;
+use crate::decide::promotion::{Promotion, Soaked};
+use crate::decide::steer::stops;
+use crate::evidence::{ArtifactEvidence, Evidence};
+use crate::ids::EnvironmentName;
+use crate::lock::{Holding, Lock, Waiting, in_turn};
 use crate::people::Directory;
-use crate::release::{Head, StageRecord, StageStatus, evidence_before, last_attempts};
+use crate::pipeline::{Queue, Window};
+use crate::release::{Deployment, Head, StageRecord, StageStatus, evidence_before, last_attempts};
 use crate::{Digest, ErrorName, Timestamp};
 
 /// All that the decision looks at.
@@ -15,10 +21,14 @@ use crate::{Digest, ErrorName, Timestamp};
 pub struct ClearSnapshot {
     /// The release.
     pub head: Head,
+    /// Whether it brings back what ran before.
+    pub rollback: bool,
     /// What is known of its stages.
     pub records: Vec<StageRecord>,
     /// The deploy stage's position.
     pub index: usize,
+    /// The environment.
+    pub environment: EnvironmentName,
     /// How many stages before it run builds or deploys and so must have passed.
     pub must_have_passed: Vec<usize>,
     /// The artifacts to deploy, by name.
@@ -30,12 +40,36 @@ pub struct ClearSnapshot {
     pub directory: Directory,
     /// The artifacts that their registry no longer has, by name.
     pub gone: Vec<String>,
+    /// What people have ordered.
+    pub controls: Controls,
+    /// When the environment may be changed; at any time when empty.
+    pub windows: Vec<Window>,
+    /// What the environment asks of the one before it.
+    pub promotion: Option<Promotion>,
+    /// Whether the CodePipeline action that started the release waits for it
+    /// still; `None` when none did.
+    pub origin: Option<Origin>,
+    /// What runs in the environment.
+    pub current: Option<Deployment>,
     /// The environment's lock.
     pub lock: Lock,
     /// How long a release may hold it, in seconds.
     pub lease: i64,
-    /// Who is first in the environment's queue.
-    pub first_in_queue: Option<ReleaseId>,
+    /// Who comes next in the environment.
+    pub queue: Queue,
+    /// Who waits for it.
+    pub waiting: Vec<Waiting>,
+}
+
+/// Whether what started a release still waits for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It does.
+    InProgress,
+    /// It does not: its status.
+    Over(String),
+    /// Nobody knows it.
+    Unknown,
 }
 
 /// Whether a deploy may happen.
@@ -49,11 +83,15 @@ pub enum Clearance {
         artifacts: Vec<ArtifactEvidence>,
         /// The evidence digest.
         evidence: Digest,
+        /// What was passed by breaking the glass.
+        passed: Vec<Obstacle>,
     },
-    /// Later: another release has the environment.
+    /// Later.
     Wait {
-        /// Who.
-        holder: ReleaseId,
+        /// All that stands in the way.
+        because: Vec<Obstacle>,
+        /// Until when at least, as far as that is known.
+        until: Option<Timestamp>,
     },
     /// Not at all.
     Refused {
@@ -64,30 +102,102 @@ pub enum Clearance {
     },
 }
 
+type Reason = (ErrorName, String);
+
 /// Judges the snapshot.
 pub fn clear(seen: &ClearSnapshot, now: Timestamp) -> Clearance {
-    let mut reasons: Vec<(ErrorName, String)> = Vec::new();
+    let evidence = evidence_before(&seen.head, &seen.records, seen.index);
+    let mut reasons = release_reasons(seen);
+    let artifacts = artifacts(seen, evidence.as_ref(), &mut reasons);
+    if let Some(guard) = &seen.approval {
+        reasons.extend(approval_reasons(seen, guard.as_ref()));
+    }
+    reasons.extend(superseded(seen));
+    let mut because = match obstacles(seen, &artifacts, now, &mut reasons) {
+        Ok(because) => because,
+        Err(unreadable) => {
+            let why = format!(
+                "nobody can tell whether {} is open: {unreadable}",
+                seen.environment
+            );
+            reasons.push((ErrorName::GateDenied, why));
+            Vec::new()
+        }
+    };
+    let Some(digest) = evidence
+        .and_then(|e| e.digest().ok())
+        .filter(|_| reasons.is_empty())
+    else {
+        return refused(reasons);
+    };
+    let passed = match &seen.head.glass {
+        Some(_) => because
+            .extract_if(.., |obstacle| obstacle.yields_to_glass())
+            .collect(),
+        None => Vec::new(),
+    };
+    match seen.lock.taken(&seen.head.release, now, seen.lease) {
+        Some(lock) if because.is_empty() => Clearance::Clear {
+            lock,
+            artifacts,
+            evidence: digest,
+            passed,
+        },
+        Some(_) | None => Clearance::Wait {
+            until: because.iter().filter_map(Obstacle::until).max(),
+            because,
+        },
+    }
+}
+
+fn refused(reasons: Vec<Reason>) -> Clearance {
+    let error = reasons.first().map_or(ErrorName::Bug, |(error, _)| *error);
+    Clearance::Refused {
+        error,
+        reasons: reasons.into_iter().map(|(_, why)| why).collect(),
+    }
+}
+
+/// What is wrong with the release itself.
+fn release_reasons(seen: &ClearSnapshot) -> Vec<Reason> {
+    let mut reasons = Vec::new();
     if seen.head.status.has_ended() {
-        reasons.push((
-            ErrorName::ReleaseEnded,
-            format!("the release has ended: {}", seen.head.status),
-        ));
+        let why = format!("the release has ended: {}", seen.head.status);
+        reasons.push((ErrorName::ReleaseEnded, why));
+    }
+    reasons.extend(stops(&seen.head, &seen.controls, seen.rollback));
+    match &seen.origin {
+        None | Some(Origin::InProgress) => {}
+        Some(Origin::Over(status)) => reasons.push((
+            ErrorName::Orphaned,
+            format!("the CodePipeline action that started it no longer waits: it is {status}"),
+        )),
+        Some(Origin::Unknown) => reasons.push((
+            ErrorName::Orphaned,
+            "CodePipeline knows no action that started it".to_owned(),
+        )),
     }
     for index in &seen.must_have_passed {
         let passed = last_attempts(&seen.records)
             .iter()
             .any(|r| r.index == *index && r.status == StageStatus::Passed);
         if !passed {
-            reasons.push((
-                ErrorName::GateDenied,
-                format!("stage {} before it has not passed", index + 1),
-            ));
+            let why = format!("stage {} before it has not passed", index + 1);
+            reasons.push((ErrorName::GateDenied, why));
         }
     }
-    let evidence = evidence_before(&seen.head, &seen.records, seen.index);
+    reasons
+}
+
+/// What is to be deployed, by digest; what is missing is a reason.
+fn artifacts(
+    seen: &ClearSnapshot,
+    evidence: Option<&Evidence>,
+    reasons: &mut Vec<Reason>,
+) -> Vec<ArtifactEvidence> {
     let mut artifacts = Vec::new();
     for name in &seen.artifacts {
-        match evidence.as_ref().and_then(|e| e.artifact(name)) {
+        match evidence.and_then(|e| e.artifact(name)) {
             None => reasons.push((
                 ErrorName::GateDenied,
                 format!("no stage has produced artifact {name:?}"),
@@ -102,37 +212,111 @@ pub fn clear(seen: &ClearSnapshot, now: Timestamp) -> Clearance {
             Some(known) => artifacts.push(known.clone()),
         }
     }
-    if let Some(guard) = &seen.approval {
-        reasons.extend(approval_reasons(seen, guard.as_ref()));
-    }
-    let digest = evidence.and_then(|e| e.digest().ok());
-    if let Some((error, _)) = reasons.first() {
-        return Clearance::Refused {
-            error: *error,
-            reasons: reasons.into_iter().map(|(_, why)| why).collect(),
-        };
-    }
-    let queue_is_mine = seen
-        .first_in_queue
-        .as_ref()
-        .is_none_or(|first| first == &seen.head.release);
-    let free_for_me = seen.lock.is_held_by(&seen.head.release) || queue_is_mine;
-    match (seen.lock.taken(&seen.head.release, now, seen.lease), digest) {
-        (Some(lock), Some(evidence)) if free_for_me => Clearance::Clear {
-            lock,
-            artifacts,
-            evidence,
-        },
-        _ => Clearance::Wait {
-            holder: waits_for(seen),
-        },
-    }
+    artifacts
 }
 
-fn approval_reasons(
+/// Where the newest wins: whether a newer release waits, or runs there already.
+fn superseded(seen: &ClearSnapshot) -> Option<Reason> {
+    if seen.queue == Queue::InOrder || seen.rollback || seen.head.glass.is_some() {
+        return None;
+    }
+    let mine = seen.head.number?;
+    let newer = |number: Option<u64>| number.is_some_and(|number| number > mine);
+    let waits = seen.waiting.iter().find(|w| !w.rollback && newer(w.number));
+    let runs = seen
+        .current
+        .as_ref()
+        .filter(|d| d.restored.is_none() && newer(d.number));
+    let place = &seen.environment;
+    let why = match (runs, waits) {
+        (Some(deployment), _) => {
+            format!("{place} runs {} already, which is newer", deployment.title)
+        }
+        (None, Some(waiting)) => {
+            let number = waiting.number.unwrap_or_default();
+            format!("#{number} is newer and waits for {place} too")
+        }
+        (None, None) => return None,
+    };
+    Some((ErrorName::Superseded, why))
+}
+
+/// All that keeps the deploy waiting for now.
+fn obstacles(
     seen: &ClearSnapshot,
-    guard: Option<&(Request, Vec<Decision>)>,
-) -> Vec<(ErrorName, String)> {
+    artifacts: &[ArtifactEvidence],
+    now: Timestamp,
+    reasons: &mut Vec<Reason>,
+) -> Result<Vec<Obstacle>, Unreadable> {
+    let mut found: Vec<Obstacle> = in_others_hands(seen);
+    let (pipeline, place) = (&seen.head.pipeline, &seen.environment);
+    for frozen in seen.controls.frozen(pipeline, place, seen.rollback, now)? {
+        found.push(Obstacle::Freeze {
+            freeze: frozen.freeze.number,
+            by: frozen.freeze.said.by.clone(),
+            reason: frozen.freeze.said.reason.clone(),
+            until: frozen.until,
+        });
+    }
+    let bound = !seen.rollback || seen.windows.iter().any(|window| window.rollbacks);
+    if bound
+        && !seen.windows.is_empty()
+        && let Opening::Closed { opens } = opening(&seen.windows, now)?
+    {
+        found.push(Obstacle::Window { opens });
+    }
+    let promotion = seen.promotion.as_ref().filter(|_| !seen.rollback);
+    match promotion.map(|promotion| promotion.judge(artifacts, now)) {
+        None | Some(Soaked::Enough) => {}
+        Some(Soaked::Later(soak)) => found.push(soak),
+        Some(Soaked::Never(_, _)) if seen.head.glass.is_some() => {}
+        Some(Soaked::Never(error, why)) => reasons.push((error, why)),
+    }
+    Ok(found)
+}
+
+/// The lock, the hold and the queue, as far as they are in the way.
+fn in_others_hands(seen: &ClearSnapshot) -> Vec<Obstacle> {
+    let mut found = Vec::new();
+    let mine = &seen.head.release;
+    let hold = seen.lock.hold.as_ref();
+    // A rollback is how an environment that nobody knows becomes known again.
+    let passable = |by: &Holding| seen.rollback && matches!(by, Holding::Dirty(_));
+    if let Some(hold) = hold.filter(|hold| !passable(&hold.by)) {
+        found.push(Obstacle::Hold {
+            by: hold.by.clone(),
+            reason: hold.reason.clone(),
+            since: hold.since,
+        });
+    }
+    match &seen.lock.holder {
+        Some(holder) if &holder.release == mine => return found,
+        Some(holder) => found.push(Obstacle::Lock {
+            holder: holder.release.clone(),
+        }),
+        None => {}
+    }
+    let me = Waiting {
+        release: mine.clone(),
+        index: seen.index,
+        since: Timestamp::MAX,
+        number: seen.head.number,
+        rollback: seen.rollback,
+        queue: seen.queue,
+    };
+    let mut line = seen.waiting.clone();
+    if !line.iter().any(|w| &w.release == mine) {
+        line.push(me);
+    }
+    if let Some(first) = in_turn(line).first().filter(|w| &w.release != mine) {
+        found.push(Obstacle::Queue {
+            behind: first.release.clone(),
+        });
+    }
+    found
+}
+
+fn approval_reasons(seen: &ClearSnapshot, guard: Option<&(Request, Vec<Decision>)>) -> Vec<Reason> {
     let Some((request, decisions)) = guard else {
         return vec![(
             ErrorName::NotApproved,
@@ -170,13 +354,4 @@ fn approval_reasons(
         ));
     }
     reasons
-}
-
-fn waits_for(seen: &ClearSnapshot) -> ReleaseId {
-    seen.lock
-        .holder
-        .as_ref()
-        .map(|holder| holder.release.clone())
-        .or_else(|| seen.first_in_queue.clone())
-        .unwrap_or_else(|| seen.head.release.clone())
 }

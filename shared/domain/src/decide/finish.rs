@@ -1,6 +1,7 @@
 //! How a release ends.
 
 use crate::ErrorName;
+use crate::ids::EnvironmentName;
 use crate::pipeline::Effect;
 use crate::release::{Failure, StageRecord, StageStatus, Status, last_attempts};
 
@@ -11,6 +12,9 @@ pub struct Ending {
     pub status: Status,
     /// What a person should know, when it ends early.
     pub failure: Option<Failure>,
+    /// The environments of which nobody knows what they run; none unless it ends
+    /// dirty.
+    pub dirty: Vec<EnvironmentName>,
 }
 
 /// Decides the terminal state: `succeeded` without a failure; otherwise
@@ -22,7 +26,13 @@ pub struct Ending {
 /// what the state machine caught, which can be a bare `States.Timeout`.
 pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
     let last = last_attempts(records);
-    let unknown_environment = half_changed(&last);
+    let half_changed = half_changed(&last);
+    let mut dirty: Vec<EnvironmentName> = Vec::new();
+    for environment in half_changed.iter().filter_map(|r| r.environment.clone()) {
+        if !dirty.contains(&environment) {
+            dirty.push(environment);
+        }
+    }
     // Every stage that failed must have stopped the machine. One that did not must
     // not end as a success all the same.
     let caught = caught.or_else(|| {
@@ -34,10 +44,11 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
         })
     });
     let Some(caught) = caught else {
-        return match unknown_environment {
+        return match half_changed.first() {
             None => Ending {
                 status: Status::Succeeded,
                 failure: None,
+                dirty,
             },
             Some(record) => Ending {
                 status: Status::FailedDirty,
@@ -46,6 +57,7 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
                     error: crate::ErrorName::Bug.to_string(),
                     cause: "the state machine went past a deploy that has not passed".to_owned(),
                 }),
+                dirty,
             },
         };
     };
@@ -75,30 +87,31 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
         },
         (first, undoing) => first.or(undoing).unwrap_or(caught),
     };
-    let status = match unknown_environment {
-        None => Status::FailedClean,
-        Some(record) => {
-            let place = record
-                .environment
-                .as_ref()
-                .map_or("its environment", |e| e.as_str());
-            failure.cause = format!(
-                "{}; it is not known what {place} runs now: look before anything else",
-                failure.cause
-            );
-            Status::FailedDirty
-        }
+    let status = if half_changed.is_empty() {
+        Status::FailedClean
+    } else {
+        let places: Vec<&str> = dirty.iter().map(EnvironmentName::as_str).collect();
+        let places = match places.as_slice() {
+            [] => "its environment".to_owned(),
+            places => places.join(" and "),
+        };
+        failure.cause = format!(
+            "{}; it is not known what {places} runs now: look before anything else",
+            failure.cause
+        );
+        Status::FailedDirty
     };
     Ending {
         status,
         failure: Some(failure),
+        dirty,
     }
 }
 
-/// The record of a change that left its environment between two versions: it is
-/// not known to have succeeded, or it was one part and the others never came.
-fn half_changed<'a>(last: &[&'a StageRecord]) -> Option<&'a StageRecord> {
-    last.iter().copied().find(|change| {
+/// The records of changes that left their environment between two versions: they
+/// are not known to have succeeded, or were one part and the others never came.
+fn half_changed<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
+    let left = |change: &&StageRecord| {
         let same_place = |other: &&&StageRecord| {
             other.environment == change.environment && other.status == StageStatus::Passed
         };
@@ -116,7 +129,8 @@ fn half_changed<'a>(last: &[&'a StageRecord]) -> Option<&'a StageRecord> {
             && change.status == StageStatus::Passed
             && !whole;
         change.deploys && (in_doubt || in_part) && !undone
-    })
+    };
+    last.iter().copied().filter(left).collect()
 }
 
 impl StageRecord {

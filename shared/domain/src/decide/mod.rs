@@ -7,11 +7,17 @@ mod answer;
 mod build;
 mod clear;
 mod finish;
+mod obstacle;
+mod promotion;
 mod scan;
+mod steer;
 
 pub use admit::{Admission, admit};
 pub use answer::{Outcome, Refusal, answer};
 pub use build::{StageVerdict, judge_build};
-pub use clear::{ClearSnapshot, Clearance, clear};
+pub use clear::{ClearSnapshot, Clearance, Origin, clear};
 pub use finish::{Ending, ending};
+pub use obstacle::{Obstacle, are_like};
+pub use promotion::Promotion;
 pub use scan::{ScanSeen, ScanVerdict, judge_scan};
+pub use steer::{may_go_on, stops};

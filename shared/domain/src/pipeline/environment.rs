@@ -49,6 +49,51 @@ pub struct Environment {
     /// How long an artifact must have run in the environment before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<Seconds>,
+    /// Who comes next when several releases wait for it.
+    #[serde(default, skip_serializing_if = "Queue::is_in_order")]
+    pub queue: Queue,
+    /// How long a release waits for it at most: for other releases, windows,
+    /// freezes and holds.
+    #[serde(default = "Environment::a_day", skip_serializing_if = "is_a_day")]
+    pub wait: Seconds,
+}
+
+const A_DAY: Seconds = Seconds(86_400);
+
+fn is_a_day(seconds: &Seconds) -> bool {
+    *seconds == A_DAY
+}
+
+impl Environment {
+    /// How long a release waits for an environment that does not say: a day.
+    pub fn a_day() -> Seconds {
+        A_DAY
+    }
+}
+
+/// Who comes next when several releases wait for an environment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Queue {
+    /// Each in its turn.
+    #[default]
+    InOrder,
+    /// The newest; older ones that still wait are superseded and end.
+    Newest,
+}
+
+impl Queue {
+    fn is_in_order(&self) -> bool {
+        matches!(self, Self::InOrder)
+    }
+
+    /// The word for it, as in a definition.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InOrder => "in-order",
+            Self::Newest => "newest",
+        }
+    }
 }
 
 /// How a new version takes over. What it does is in the stages that the compiler
@@ -150,4 +195,8 @@ pub struct Window {
     pub to: String,
     /// The IANA time zone of both.
     pub time_zone: String,
+    /// Whether the windows bind rollbacks too; without it, what is broken can be
+    /// brought back at any time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollbacks: bool,
 }

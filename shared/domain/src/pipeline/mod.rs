@@ -20,7 +20,7 @@ mod route;
 mod stage;
 
 pub use artifact::{Artifact, Form, From, Versioning};
-pub use environment::{Environment, Strategy, StrategyKind, Undo, Watch, Window};
+pub use environment::{Environment, Queue, Strategy, StrategyKind, Undo, Watch, Window};
 pub use report::{Event as NotifyEvent, Feature, Notify, NotifyRoute, Target, Unenforced};
 pub use route::{Event, Trigger};
 pub use stage::{
@@ -207,11 +207,7 @@ impl Definition {
             });
         };
         for (name, environment) in &self.environments {
-            let said = [
-                (Feature::Watch, !environment.strategy.watch.is_empty()),
-                (Feature::Window, !environment.windows.is_empty()),
-                (Feature::Soak, environment.soak.is_some()),
-            ];
+            let said = [(Feature::Watch, !environment.strategy.watch.is_empty())];
             for (feature, _) in said.into_iter().filter(|(_, said)| *said) {
                 put(feature, name.as_str(), environment.protected);
             }
@@ -235,6 +231,13 @@ impl Definition {
             put(Feature::Targets, self.id.as_str(), false);
         }
         found
+    }
+
+    /// The environment before this one, in the order of promotion.
+    pub fn environment_before(&self, environment: &EnvironmentName) -> Option<&EnvironmentName> {
+        let at = self.environments.get_index_of(environment)?;
+        let (before, _) = self.environments.get_index(at.checked_sub(1)?)?;
+        Some(before)
     }
 
     /// The group that a stage belongs to.

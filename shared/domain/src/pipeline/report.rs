@@ -94,10 +94,6 @@ pub struct Target {
 pub enum Feature {
     /// Metrics judged while a new version takes over.
     Watch,
-    /// Maintenance windows.
-    Window,
-    /// A minimum time in the environment before.
-    Soak,
     /// Gates that compare with what runs now.
     OnlyNew,
     /// Exceptions that lift a gate.
@@ -114,8 +110,6 @@ impl Feature {
     /// All of them.
     pub const ALL: &'static [Self] = &[
         Self::Watch,
-        Self::Window,
-        Self::Soak,
         Self::OnlyNew,
         Self::Waiver,
         Self::SignOff,
@@ -127,8 +121,6 @@ impl Feature {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Watch => "watch",
-            Self::Window => "window",
-            Self::Soak => "soak",
             Self::OnlyNew => "only-new",
             Self::Waiver => "waiver",
             Self::SignOff => "sign-off",
@@ -141,8 +133,6 @@ impl Feature {
     pub fn instead(self) -> &'static str {
         match self {
             Self::Watch => "the pauses pass, and nothing looks at the metrics",
-            Self::Window => "a deploy may happen at any time",
-            Self::Soak => "a deploy may follow the one before at once",
             Self::OnlyNew => "every finding counts, new or not",
             Self::Waiver => "nothing lifts the gate",
             Self::SignOff => "nobody can lift the gate",
@@ -155,7 +145,7 @@ impl Feature {
     /// A protected environment that relies on such a feature needs the
     /// definition to accept it by name.
     pub fn lets_more_through(self) -> bool {
-        matches!(self, Self::Watch | Self::Window | Self::Soak)
+        matches!(self, Self::Watch)
     }
 }
 

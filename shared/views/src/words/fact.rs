@@ -1,5 +1,6 @@
 //! A sentence for every fact of the ledger.
 
+use super::obstacle::{obstacles, of_order};
 use super::{choice, reference, sentence, status, via, what_failed};
 use crate::text::{line, listed, short_line, utc};
 use gatewright_domain::Digest;
@@ -46,10 +47,6 @@ pub fn fact(fact: &Fact) -> String {
             digest.short(),
             line(location)
         ),
-        Fact::LockAwaited {
-            environment,
-            holder,
-        } => format!("It waits for {environment}, which release {holder} holds"),
         Fact::EnvironmentChanged {
             environment,
             digest,
@@ -89,6 +86,12 @@ pub fn fact(fact: &Fact) -> String {
         | Fact::DecisionRecorded { .. }
         | Fact::ApprovalReached { .. }
         | Fact::ApprovalClosed { .. } => of_approval(fact),
+        Fact::DeployDelayed { .. }
+        | Fact::ReleaseHalted { .. }
+        | Fact::ReleaseResumed { .. }
+        | Fact::GlassBroken { .. }
+        | Fact::EnvironmentHeld { .. }
+        | Fact::EnvironmentFreed { .. } => of_order(fact).unwrap_or_else(|| of_kind(fact)),
     })
 }
 
@@ -147,12 +150,19 @@ fn of_stage(fact: &Fact) -> String {
             digest,
             evidence,
             fencing,
-        } => format!(
-            "{} may change {environment} to {} on evidence {} under lock number {fencing}",
-            named(stage),
-            digest.short(),
-            evidence.short()
-        ),
+            passed,
+        } => {
+            let glass = match passed.as_slice() {
+                [] => String::new(),
+                passed => format!(", although {}", obstacles(passed)),
+            };
+            format!(
+                "{} may change {environment} to {} on evidence {} under lock number {fencing}{glass}",
+                named(stage),
+                digest.short(),
+                evidence.short()
+            )
+        }
         other => of_kind(other),
     }
 }

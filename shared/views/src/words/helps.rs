@@ -111,6 +111,22 @@ fn helps_with(name: ErrorName) -> &'static [&'static str] {
             "Another release has the environment now; this one must not change it any more.",
             "See what runs there and, when this release is still wanted, start it again.",
         ],
+        ErrorName::Halted => &[
+            "A person ordered it: the reason says who and why.",
+            "When it may go on: `gatewright resume`, and start the release again.",
+        ],
+        ErrorName::Frozen => &[
+            "The freeze says until when, and who ordered it.",
+            "Start the release again then; or now, with the glass broken for it.",
+        ],
+        ErrorName::Superseded => &["Nothing is lost: a newer release has or gets the environment."],
+        ErrorName::Orphaned => &[
+            "CodePipeline gave up waiting, so nobody expects this release any more.",
+            "Start the CodePipeline pipeline again.",
+        ],
+        ErrorName::NotPromoted => &[
+            "Deploy the same artifacts to the environment before, and let them run there as long as `soak` says.",
+        ],
         ErrorName::WaitExpired => &[
             "What it waited for never came: look at the build, the scan or the environment's lock that it names.",
             "Start the release again when that is in order.",

@@ -4,9 +4,11 @@
 
 mod fact;
 mod helps;
+mod obstacle;
 
 pub use fact::fact;
 pub use helps::{failure, helps, refusal, what_failed};
+pub use obstacle::{obstacle, obstacles};
 
 use crate::text::line;
 use gatewright_domain::approval::{Choice, State, Via};

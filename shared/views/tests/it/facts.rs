@@ -2,8 +2,11 @@
 
 use crate::support::now;
 use gatewright_domain::approval::{Choice, Via};
+use gatewright_domain::control::Said;
+use gatewright_domain::decide::Obstacle;
 use gatewright_domain::gate::{Gate, Judged};
 use gatewright_domain::ledger::Fact;
+use gatewright_domain::lock::Holding;
 use gatewright_domain::pipeline::Quorum;
 use gatewright_domain::release::{Failure, Status};
 use gatewright_domain::{Digest, StageName};
@@ -77,9 +80,21 @@ pub fn facts(text: &str) -> Vec<Fact> {
             error: "BuildFailed".to_owned(),
             cause: text.to_owned(),
         },
-        Fact::LockAwaited {
+        Fact::DeployDelayed {
+            stage: stage.clone(),
             environment: production(),
-            holder: "cp-0".parse().unwrap(),
+            because: obstacles(text),
+            until: Some(now()),
+        },
+        Fact::ReleaseHalted { said: said(text) },
+        Fact::ReleaseResumed { said: said(text) },
+        Fact::GlassBroken { said: said(text) },
+        Fact::EnvironmentHeld {
+            environment: production(),
+            reason: text.to_owned(),
+        },
+        Fact::EnvironmentFreed {
+            environment: production(),
         },
         Fact::DeployCleared {
             stage: stage.clone(),
@@ -87,6 +102,7 @@ pub fn facts(text: &str) -> Vec<Fact> {
             digest: digest(),
             evidence: evidence(),
             fencing: 7,
+            passed: Vec::new(),
         },
         Fact::EnvironmentChanged {
             environment: production(),
@@ -128,6 +144,43 @@ pub fn facts(text: &str) -> Vec<Fact> {
         Fact::ReleaseEnded {
             status: Status::FailedClean,
             failure: Some(failure),
+        },
+    ]
+}
+
+fn said(text: &str) -> Said {
+    Said {
+        by: "anna".parse().unwrap(),
+        at: now(),
+        reason: text.to_owned(),
+    }
+}
+
+/// One of each kind.
+fn obstacles(text: &str) -> Vec<Obstacle> {
+    let reason = text.to_owned();
+    vec![
+        Obstacle::Lock {
+            holder: "cp-0".parse().unwrap(),
+        },
+        Obstacle::Queue {
+            behind: "cp-1".parse().unwrap(),
+        },
+        Obstacle::Hold {
+            by: Holding::Dirty("cp-2".parse().unwrap()),
+            reason: reason.clone(),
+            since: now(),
+        },
+        Obstacle::Freeze {
+            freeze: 3,
+            by: "anna".parse().unwrap(),
+            reason,
+            until: now(),
+        },
+        Obstacle::Window { opens: now() },
+        Obstacle::Soak {
+            environment: "staging".parse().unwrap(),
+            until: now(),
         },
     ]
 }

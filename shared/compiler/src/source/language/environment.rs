@@ -4,6 +4,8 @@ use super::{Kind, NAME, Object, QUORUM, STEPS, default, examples, optional, requ
 
 /// The strategies that need no more than a word.
 pub(crate) const STRATEGIES: &[&str] = &["direct", "rolling"];
+/// Who comes next.
+pub(crate) const QUEUES: &[&str] = &["in-order", "newest"];
 /// The metrics that can be watched.
 pub(crate) const METRICS: &[&str] = &["error-rate", "latency-p90", "latency-p99", "health"];
 /// The days of a week.
@@ -79,12 +81,24 @@ pub(crate) static ENVIRONMENT: Object = Object {
         optional(
             "windows",
             Kind::List(&Kind::Object(&WINDOW)),
-            "When it may be changed. *Not enforced yet*: a deploy may happen at any time.",
+            "When it may be changed. A deploy that comes at another time waits for the next one to open; whoever may break the glass lets it pass.",
         ),
         optional(
             "soak",
             Kind::Duration,
-            "How long an artifact must have run in the environment before this one. *Not enforced yet*.",
+            "How long an artifact must have run in the environment before this one: the same digests, without something else in between. A deploy that comes too early waits; one of what never ran there is refused. Rollbacks are exempt.",
+        ),
+        default(
+            "queue",
+            Kind::Word(QUEUES),
+            "`in-order`",
+            "Who comes next when several releases wait for it: each in its turn, or the `newest`, and older ones that still wait end as superseded. A rollback always comes first.",
+        ),
+        default(
+            "wait",
+            Kind::Duration,
+            "`1d`, with windows `8d`, and the soak time",
+            "How long a release waits for it at most: for other releases, windows, freezes, holds and soak times. Then it ends.",
         ),
     ],
     example: examples::ENVIRONMENT,
@@ -233,7 +247,7 @@ pub(crate) static ROLLBACK: Object = Object {
 pub(crate) static WINDOW: Object = Object {
     name: "window",
     what: "a window",
-    doc: "A time in the week in which an environment may be changed. *Not enforced yet*.",
+    doc: "A time in the week in which an environment may be changed, by the wall clock of its time zone: a window from two to four is one from two to four in summer and in winter. What is under way when it closes goes on to its end.",
     keys: &[
         required(
             "days",
@@ -251,6 +265,12 @@ pub(crate) static WINDOW: Object = Object {
             Kind::Text,
             "`UTC`",
             "The IANA time zone of both.",
+        ),
+        default(
+            "rollbacks",
+            Kind::Flag,
+            "`false`",
+            "Whether rollbacks have to wait for a window too. One window that says so is enough.",
         ),
     ],
     example: examples::WINDOW,

@@ -18,7 +18,8 @@ pub use schema::schema;
 
 pub(crate) use directory::{DIRECTORY, GROUP, PERSON};
 pub(crate) use environment::{
-    BLUE_GREEN, CANARY, DAYS, ENVIRONMENT, METRICS, ROLLBACK, STRATEGIES, STRATEGY, WATCH, WINDOW,
+    BLUE_GREEN, CANARY, DAYS, ENVIRONMENT, METRICS, QUEUES, ROLLBACK, STRATEGIES, STRATEGY, WATCH,
+    WINDOW,
 };
 pub(crate) use gate::{COVERAGE, FINDINGS, FORMATS, GATE, REPORT, SCAN, SEVERITIES, SIGN_OFF};
 pub(crate) use pipeline::{

@@ -34,8 +34,6 @@ pub(crate) const EVENTS: &[&str] = &[
 /// What can be accepted although nothing enforces it.
 pub(crate) const FEATURES: &[&str] = &[
     "watch",
-    "window",
-    "soak",
     "only-new",
     "waiver",
     "sign-off",

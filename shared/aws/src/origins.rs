@@ -1,0 +1,118 @@
+//! What started a release: AWS CodePipeline.
+
+use crate::error::{ServiceError, classify};
+use crate::registry::{Ecr, Registry};
+use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::types::{ActionExecutionDetail, ActionExecutionFilter};
+use gatewright_domain::Digest;
+use gatewright_domain::decide::{Origin, ScanSeen};
+use gatewright_domain::trigger::CodePipelineOrigin;
+
+/// What functions need of CodePipeline.
+pub trait Origins: Send + Sync {
+    /// Whether the action that started this execution still waits for it.
+    fn origin(
+        &self,
+        of: &CodePipelineOrigin,
+        execution: &str,
+    ) -> impl Future<Output = Result<Origin, ServiceError>> + Send;
+}
+
+/// What a deploy is cleared with: the registry that has the image, and what
+/// started the release.
+pub trait Outside: Registry + Origins {}
+
+impl<A: Registry + Origins> Outside for A {}
+
+/// ECR and CodePipeline through the SDK.
+#[derive(Debug, Clone)]
+pub struct Around {
+    ecr: Ecr,
+    client: Client,
+}
+
+impl Around {
+    /// Both with this configuration.
+    pub fn new(config: &aws_config::SdkConfig) -> Self {
+        Self {
+            ecr: Ecr::new(config),
+            client: Client::new(config),
+        }
+    }
+}
+
+impl Origins for Around {
+    async fn origin(
+        &self,
+        of: &CodePipelineOrigin,
+        execution: &str,
+    ) -> Result<Origin, ServiceError> {
+        let filter = ActionExecutionFilter::builder()
+            .pipeline_execution_id(&of.execution)
+            .build();
+        let mut pages = self
+            .client
+            .list_action_executions()
+            .pipeline_name(&of.pipeline)
+            .filter(filter)
+            .into_paginator()
+            .items()
+            .send();
+        // The newest comes first: an action that was tried again started another
+        // execution, and only that one is waited for.
+        while let Some(action) = pages.next().await {
+            let action = match action.map_err(|e| classify("codepipeline:ListActionExecutions", &e))
+            {
+                Ok(action) => action,
+                Err(error) if is_unknown(&error) => return Ok(Origin::Unknown),
+                Err(error) => return Err(error),
+            };
+            if started(&action, execution) {
+                return Ok(seen(&action));
+            }
+        }
+        Ok(Origin::Unknown)
+    }
+}
+
+fn is_unknown(error: &ServiceError) -> bool {
+    [
+        "PipelineNotFoundException",
+        "PipelineExecutionNotFoundException",
+    ]
+    .iter()
+    .any(|name| error.is(name))
+}
+
+/// Whether this action started the execution: CodePipeline keeps the execution's
+/// ARN as the action's external id.
+fn started(action: &ActionExecutionDetail, execution: &str) -> bool {
+    let result = action.output().and_then(|output| output.execution_result());
+    result.and_then(|result| result.external_execution_id()) == Some(execution)
+}
+
+fn seen(action: &ActionExecutionDetail) -> Origin {
+    match action.status().map(|status| status.as_str()) {
+        Some("InProgress") => Origin::InProgress,
+        Some(status) => Origin::Over(status.to_owned()),
+        None => Origin::Unknown,
+    }
+}
+
+impl Registry for Around {
+    async fn digest_of(&self, repository: &str, tag: &str) -> Result<Option<Digest>, ServiceError> {
+        self.ecr.digest_of(repository, tag).await
+    }
+
+    async fn has(&self, repository: &str, digest: &Digest) -> Result<bool, ServiceError> {
+        self.ecr.has(repository, digest).await
+    }
+
+    async fn start_scan(&self, repository: &str, digest: &Digest) -> Result<(), ServiceError> {
+        self.ecr.start_scan(repository, digest).await
+    }
+
+    async fn scan(&self, repository: &str, digest: &Digest) -> Result<ScanSeen, ServiceError> {
+        self.ecr.scan(repository, digest).await
+    }
+}

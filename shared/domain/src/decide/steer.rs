@@ -1,0 +1,60 @@
+//! Whether people's orders let a release go on.
+
+use crate::control::Controls;
+use crate::ids::EnvironmentName;
+use crate::order::UnderWay;
+use crate::release::Head;
+use crate::{ErrorName, Timestamp};
+
+/// Why a halt stops the release, if one does. Going back is what a halt of a
+/// pipeline is often ordered for, so it stops a rollback only by name.
+pub fn stops(head: &Head, controls: &Controls, rollback: bool) -> Option<(ErrorName, String)> {
+    if let Some(said) = &head.halted {
+        let why = format!("{} halted the release: {}", said.by, said.reason);
+        return Some((ErrorName::Halted, why));
+    }
+    let halt = controls.halted(&head.pipeline).filter(|_| !rollback)?;
+    let what = halt
+        .pipeline
+        .as_ref()
+        .map_or_else(|| "everything".to_owned(), ToString::to_string);
+    let why = format!("{} halted {what}: {}", halt.said.by, halt.said.reason);
+    Some((ErrorName::Halted, why))
+}
+
+/// Why a release may not begin its next step, if it may not: a halt, or, before a
+/// change of an `environment`, a freeze that stops deploys which are under way.
+/// Nothing stops what undoes a change.
+pub fn may_go_on(
+    head: &Head,
+    controls: &Controls,
+    rollback: bool,
+    changes: Option<&EnvironmentName>,
+    now: Timestamp,
+) -> Result<(), (ErrorName, String)> {
+    if let Some(stop) = stops(head, controls, rollback) {
+        return Err(stop);
+    }
+    let Some(environment) = changes.filter(|_| head.glass.is_none()) else {
+        return Ok(());
+    };
+    match controls.frozen(&head.pipeline, environment, rollback, now) {
+        Err(unreadable) => Err((
+            ErrorName::Frozen,
+            format!("nobody can tell whether {environment} is frozen: {unreadable}"),
+        )),
+        Ok(frozen) => {
+            let stopping = frozen
+                .into_iter()
+                .find(|frozen| frozen.freeze.running == UnderWay::Stop);
+            stopping.map_or(Ok(()), |frozen| {
+                let (number, said) = (frozen.freeze.number, &frozen.freeze.said);
+                let why = format!(
+                    "freeze {number} of {} stops deploys that are under way, until {:.0}: {}",
+                    said.by, frozen.until, said.reason
+                );
+                Err((ErrorName::Frozen, why))
+            })
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What is looked at before a deploy is cleared.
+
+use super::is_rollback;
+use crate::Running;
+use gatewright_aws::origins::Outside;
+use gatewright_aws::registry::Registry;
+use gatewright_aws::store::{InForce, Store};
+use gatewright_aws::table::Table;
+use gatewright_domain::EnvironmentName;
+use gatewright_domain::decide::{ClearSnapshot, Origin, Promotion};
+use gatewright_domain::lock::Waiting;
+use gatewright_domain::pipeline::{Artifact, Deploy, Environment};
+use gatewright_domain::release::{StageRecord, evidence_before};
+use gatewright_handler::Failure;
+
+/// How far back a promotion looks for what ran in the environment before.
+const DEPLOYMENTS: u32 = 50;
+
+/// What was seen, with the revisions that a change must name.
+pub(super) struct Looked {
+    pub(super) snapshot: ClearSnapshot,
+    pub(super) lock_rev: Option<u64>,
+    pub(super) in_force: InForce,
+    /// The release's own place in the queue, if it waits already.
+    pub(super) mine: Option<Waiting>,
+    /// How long it waits at most, in seconds.
+    pub(super) patience: i64,
+}
+
+pub(super) async fn observe<T: Table, R: Outside>(
+    store: &Store<T>,
+    outside: &R,
+    running: &Running,
+    index: usize,
+    deploy: &Deploy,
+    environment: &EnvironmentName,
+) -> Result<Looked, Failure> {
+    let head = &running.head.value;
+    let declared = running
+        .definition
+        .environments
+        .get(environment)
+        .ok_or_else(|| Failure::bug("a deploy into an environment that is not declared"))?;
+    let records = store.stages(&head.release).await?;
+    let route = running.route();
+    let approval = match running.definition.approval_before(route, index) {
+        None => None,
+        Some((at, _)) => Some(match store.approval(&head.release, at).await? {
+            None => None,
+            Some(request) => Some((request.value, store.decisions(&head.release, at).await?)),
+        }),
+    };
+    let directory = if approval.is_some() {
+        store.directory().await?.value
+    } else {
+        Default::default()
+    };
+    let in_force = store.controls().await?;
+    let (lock, lock_rev) = store.lock(&head.pipeline, environment).await?;
+    let waiting = store.queue(&head.pipeline, environment).await?;
+    let before = running.definition.path(route);
+    let mine = waiting
+        .iter()
+        .find(|entry| entry.release == head.release && entry.index == index)
+        .cloned();
+    let snapshot = ClearSnapshot {
+        head: head.clone(),
+        rollback: is_rollback(running),
+        gone: gone(outside, running, &records, index, deploy).await?,
+        records,
+        index,
+        environment: environment.clone(),
+        must_have_passed: before
+            .filter(|(at, stage)| *at < index && stage.build().is_some())
+            .map(|(at, _)| at)
+            .collect(),
+        artifacts: deploy.artifacts.clone(),
+        approval,
+        directory,
+        controls: in_force.controls.clone(),
+        windows: declared.windows.clone(),
+        promotion: promotion(store, running, environment, declared).await?,
+        origin: origin(outside, running).await?,
+        current: store.current(&head.pipeline, environment).await?,
+        lock,
+        lease: declared.lease.get(),
+        queue: declared.queue,
+        waiting,
+    };
+    Ok(Looked {
+        snapshot,
+        lock_rev,
+        in_force,
+        mine,
+        patience: declared.wait.get(),
+    })
+}
+
+/// What the environment asks of the one before it, where it asks something.
+async fn promotion<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    environment: &EnvironmentName,
+    declared: &Environment,
+) -> Result<Option<Promotion>, Failure> {
+    let before = running.definition.environment_before(environment);
+    let Some((soak, before)) = declared.soak.zip(before) else {
+        return Ok(None);
+    };
+    let pipeline = &running.head.value.pipeline;
+    Ok(Some(Promotion {
+        environment: before.clone(),
+        soak,
+        deployments: store.deployments(pipeline, before, DEPLOYMENTS).await?,
+    }))
+}
+
+/// Whether the CodePipeline action that started the release waits for it still.
+async fn origin<R: Outside>(outside: &R, running: &Running) -> Result<Option<Origin>, Failure> {
+    let head = &running.head.value;
+    let started = head.trigger.as_ref().and_then(|t| t.codepipeline.as_ref());
+    Ok(match started {
+        None => None,
+        Some(action) => Some(outside.origin(action, &head.execution).await?),
+    })
+}
+
+/// The images to deploy that their registry no longer has. Other artifacts are
+/// fetched by the deploy itself, by their digest, before any of its steps.
+async fn gone<R: Registry>(
+    registry: &R,
+    running: &Running,
+    records: &[StageRecord],
+    index: usize,
+    deploy: &Deploy,
+) -> Result<Vec<String>, Failure> {
+    let evidence = evidence_before(&running.head.value, records, index);
+    let mut gone = Vec::new();
+    for name in &deploy.artifacts {
+        let declared = running.definition.artifacts.get(name);
+        let pinned = evidence.as_ref().and_then(|e| e.artifact(name));
+        if let (Some(repository), Some(pinned)) = (declared.and_then(Artifact::repository), pinned)
+            && !registry.has(repository, &pinned.digest).await?
+        {
+            gone.push(name.clone());
+        }
+    }
+    Ok(gone)
+}

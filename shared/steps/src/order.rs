@@ -1,0 +1,314 @@
+//! People's orders, given and taken into effect.
+
+use crate::{hand_on, until_settled};
+use gatewright_aws::origins::Outside;
+use gatewright_aws::store::{Commit, InForce, Store};
+use gatewright_aws::table::{Table, Write};
+use gatewright_domain::control::Said;
+use gatewright_domain::ledger::Fact;
+use gatewright_domain::lock::{Hold, Holding};
+use gatewright_domain::order::{Given, Order, Target};
+use gatewright_domain::people::Person;
+use gatewright_domain::pipeline::{Definition, Work};
+use gatewright_domain::release::Head;
+use gatewright_domain::{EnvironmentName, ErrorName, GroupName, PipelineId, ReleaseId, Timestamp};
+use gatewright_handler::Failure;
+
+/// Records an order and puts it into force, in one transaction; then hands on what
+/// it has freed.
+///
+/// # Errors
+/// `BadInput` for an order that makes no sense, with what would be right;
+/// `AccessDenied` when the person may not give it; when the table fails, in which
+/// case nothing was ordered.
+pub async fn order<T: Table, R: Outside>(
+    store: &Store<T>,
+    outside: &R,
+    by: &Person,
+    order: Order,
+    now: Timestamp,
+) -> Result<Given, Failure> {
+    may_give(store, by, &order).await?;
+    let opened = opened(store, &order).await?;
+    let given = until_settled(|| give(store, by, order.clone(), now)).await?;
+    if let Some((pipeline, environment)) = opened {
+        hand_on(store, outside, &pipeline, &environment, now).await?;
+    }
+    Ok(given)
+}
+
+async fn give<T: Table>(
+    store: &Store<T>,
+    by: &Person,
+    order: Order,
+    now: Timestamp,
+) -> Result<Given, Failure> {
+    let in_force = store.controls().await?;
+    let (next, given) = in_force
+        .controls
+        .give(&by.id, order, now)
+        .map_err(Failure::bad_input)?;
+    let writes = in_force.writes(&next, &given)?;
+    match effect(store, &given).await? {
+        Effect::Recorded => store.table().write(writes.to_vec()).await?,
+        Effect::Write(write) => {
+            let [state, entry] = writes;
+            store.table().write(vec![state, entry, *write]).await?;
+        }
+        Effect::Release(commit) => {
+            store.commit(commit.writes(writes), now).await?;
+        }
+    }
+    Ok(given)
+}
+
+/// What an order changes besides what is in force.
+enum Effect {
+    Recorded,
+    Write(Box<Write>),
+    Release(Box<Commit>),
+}
+
+async fn effect<T: Table>(store: &Store<T>, given: &Given) -> Result<Effect, Failure> {
+    let said = Said {
+        by: given.by.clone(),
+        at: given.at,
+        reason: given.order.reason().trim().to_owned(),
+    };
+    match &given.order {
+        Order::Halt {
+            of: Target::Release(release),
+            ..
+        } => {
+            let mut commit = running(store, release).await?;
+            if let Some(known) = &commit.head.halted {
+                return Err(Failure::bad_input(format!(
+                    "it is halted already by {known}"
+                )));
+            }
+            commit.head.halted = Some(said.clone());
+            Ok(Effect::Release(Box::new(
+                commit.fact(Fact::ReleaseHalted { said }),
+            )))
+        }
+        Order::Resume {
+            of: Target::Release(release),
+            ..
+        } => {
+            let mut commit = running(store, release).await?;
+            if commit.head.halted.take().is_none() {
+                return Err(Failure::bad_input(format!("{release} is not halted")));
+            }
+            Ok(Effect::Release(Box::new(
+                commit.fact(Fact::ReleaseResumed { said }),
+            )))
+        }
+        Order::BreakGlass { release, .. } => {
+            let mut commit = running(store, release).await?;
+            if let Some(known) = &commit.head.glass {
+                return Err(Failure::bad_input(format!(
+                    "the glass was broken already by {known}"
+                )));
+            }
+            commit.head.glass = Some(said.clone());
+            Ok(Effect::Release(Box::new(
+                commit.fact(Fact::GlassBroken { said }),
+            )))
+        }
+        Order::Hold {
+            pipeline,
+            environment,
+            ..
+        } => {
+            known_environment(store, pipeline, environment).await?;
+            let (lock, rev) = store.lock(pipeline, environment).await?;
+            if let Some(hold) = lock
+                .hold
+                .as_ref()
+                .filter(|h| matches!(h.by, Holding::Person(_)))
+            {
+                let why = format!("{} holds it already: {}", hold.by, hold.reason);
+                return Err(Failure::bad_input(why));
+            }
+            let hold = Hold {
+                by: Holding::Person(said.by),
+                reason: said.reason,
+                since: said.at,
+            };
+            let write = Store::<T>::lock_write(&lock.held(hold), rev)?;
+            Ok(Effect::Write(Box::new(write)))
+        }
+        Order::Unhold {
+            pipeline,
+            environment,
+            ..
+        } => {
+            known_environment(store, pipeline, environment).await?;
+            let (lock, rev) = store.lock(pipeline, environment).await?;
+            if lock.hold.is_none() {
+                return Err(Failure::bad_input(format!(
+                    "nobody holds {pipeline}/{environment}"
+                )));
+            }
+            let write = Store::<T>::lock_write(&lock.unheld(), rev)?;
+            Ok(Effect::Write(Box::new(write)))
+        }
+        Order::Halt { .. } | Order::Resume { .. } | Order::Freeze { .. } | Order::Thaw { .. } => {
+            Ok(Effect::Recorded)
+        }
+    }
+}
+
+/// A change of a release that has not ended.
+async fn running<T: Table>(store: &Store<T>, release: &ReleaseId) -> Result<Commit, Failure> {
+    let head = store.known_head(release).await?;
+    if head.value.status.has_ended() {
+        let why = format!("{} has ended: {}", head.value.title(), head.value.status);
+        return Err(Failure::new(ErrorName::ReleaseEnded, why));
+    }
+    Ok(Commit::of(&head))
+}
+
+async fn known_environment<T: Table>(
+    store: &Store<T>,
+    pipeline: &PipelineId,
+    environment: &EnvironmentName,
+) -> Result<Definition, Failure> {
+    let live = store.live_version(pipeline).await?;
+    let definition = match live {
+        Some(version) => store.definition(pipeline, &version).await?,
+        None => None,
+    };
+    let definition = definition.ok_or_else(|| {
+        Failure::new(
+            ErrorName::UnknownPipeline,
+            format!("there is no pipeline {pipeline}"),
+        )
+    })?;
+    if definition.environments.contains_key(environment) {
+        return Ok(definition);
+    }
+    let known: Vec<&str> = definition.environments.keys().map(|e| e.as_str()).collect();
+    Err(Failure::bad_input(format!(
+        "{pipeline} has no environment {environment:?}; it has {}",
+        known.join(", "),
+        environment = environment.as_str()
+    )))
+}
+
+/// Whether the person may give the order. Anybody who is known may stop; who lets
+/// through what was stopped must be of a group that approves there.
+async fn may_give<T: Table>(store: &Store<T>, by: &Person, order: &Order) -> Result<(), Failure> {
+    if !order.loosens() {
+        return Ok(());
+    }
+    let directory = store.directory().await?.value;
+    let groups = approving(store, order).await?;
+    // Where nobody approves, everybody who is known may.
+    let allowed = match &groups {
+        Some(groups) if groups.is_empty() => true,
+        Some(groups) => groups
+            .iter()
+            .any(|group| directory.is_member(&by.id, group)),
+        None => directory
+            .groups
+            .iter()
+            .any(|group| group.members.contains(&by.id)),
+    };
+    if allowed {
+        return Ok(());
+    }
+    let who = match groups {
+        Some(groups) => {
+            let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+            format!("members of {} may", names.join(" or "))
+        }
+        None => "members of a group that approves may".to_owned(),
+    };
+    let why = format!("{} may not order this: {who}", by.name);
+    Err(Failure::new(ErrorName::AccessDenied, why))
+}
+
+/// The groups that approve changes of what an order is about; nothing when it is
+/// about more than one pipeline.
+async fn approving<T: Table>(
+    store: &Store<T>,
+    order: &Order,
+) -> Result<Option<Vec<GroupName>>, Failure> {
+    let (pipeline, environment) = match about(store, order).await? {
+        (Some(pipeline), environment) => (pipeline, environment),
+        (None, _) => return Ok(None),
+    };
+    let Some(version) = store.live_version(&pipeline).await? else {
+        return Ok(None);
+    };
+    let Some(definition) = store.definition(&pipeline, &version).await? else {
+        return Ok(None);
+    };
+    let mut groups: Vec<GroupName> = Vec::new();
+    for stage in &definition.stages {
+        let there = environment.is_none() || stage.environment == environment;
+        if let (Work::Approval(approval), true) = (&stage.work, there) {
+            groups.extend(approval.quorum.iter().map(|quorum| quorum.group.clone()));
+        }
+    }
+    groups.sort();
+    groups.dedup();
+    Ok(Some(groups))
+}
+
+/// The pipeline and the environment that an order is about, as far as it is about
+/// one.
+async fn about<T: Table>(
+    store: &Store<T>,
+    order: &Order,
+) -> Result<(Option<PipelineId>, Option<EnvironmentName>), Failure> {
+    let of_release = |head: Head| (Some(head.pipeline), None);
+    Ok(match order {
+        Order::Halt { of, .. } | Order::Resume { of, .. } => match of {
+            Target::All => (None, None),
+            Target::Pipeline(pipeline) => (Some(pipeline.clone()), None),
+            Target::Release(release) => of_release(store.known_head(release).await?.value),
+        },
+        Order::BreakGlass { release, .. } => {
+            let head = store.known_head(release).await?.value;
+            let definition = crate::known_definition(store, &head).await?;
+            let stage = head.stage.as_ref().and_then(|name| definition.stage(name));
+            let environment = stage.and_then(|(_, stage)| stage.environment.clone());
+            (Some(head.pipeline), environment)
+        }
+        Order::Hold {
+            pipeline,
+            environment,
+            ..
+        }
+        | Order::Unhold {
+            pipeline,
+            environment,
+            ..
+        } => (Some(pipeline.clone()), Some(environment.clone())),
+        Order::Freeze {
+            pipeline,
+            environment,
+            ..
+        } => (pipeline.clone(), environment.clone()),
+        Order::Thaw { freeze, .. } => {
+            let InForce { controls, .. } = store.controls().await?;
+            let known = controls.freezes.into_iter().find(|f| f.number == *freeze);
+            known.map_or((None, None), |f| (f.pipeline, f.environment))
+        }
+    })
+}
+
+/// The environment that the order opens for those who wait. Where it may open
+/// several, those who wait are looked at by the sweep, within minutes.
+async fn opened<T: Table>(
+    store: &Store<T>,
+    order: &Order,
+) -> Result<Option<(PipelineId, EnvironmentName)>, Failure> {
+    if !order.loosens() {
+        return Ok(None);
+    }
+    let (pipeline, environment) = about(store, order).await?;
+    Ok(pipeline.zip(environment))
+}

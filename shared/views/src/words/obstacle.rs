@@ -1,0 +1,95 @@
+//! What stands in the way of a deploy, and people's orders, in words.
+
+use crate::text::{listed, short_line, utc};
+use gatewright_domain::control::Said;
+use gatewright_domain::decide::Obstacle;
+use gatewright_domain::ledger::Fact;
+use gatewright_domain::lock::Holding;
+
+const MOST: usize = 300;
+
+/// One thing that stands in the way.
+pub fn obstacle(obstacle: &Obstacle) -> String {
+    match obstacle {
+        Obstacle::Lock { holder } => format!("release {holder} changes it now"),
+        Obstacle::Queue { behind } => format!("release {behind} is first in line"),
+        Obstacle::Hold { by, reason, since } => {
+            let who = match by {
+                Holding::Person(person) => format!("{person} holds it"),
+                Holding::Dirty(release) => format!("release {release} left it unknown"),
+            };
+            format!("{who} since {}: {}", utc(*since), short_line(reason, MOST))
+        }
+        Obstacle::Freeze {
+            freeze,
+            by,
+            reason,
+            until,
+        } => format!(
+            "it is frozen until {} (freeze {freeze} of {by}: {})",
+            utc(*until),
+            short_line(reason, MOST)
+        ),
+        Obstacle::Window { opens } => format!("its next window opens {}", utc(*opens)),
+        Obstacle::Soak { environment, until } => {
+            format!("it has to run in {environment} until {}", utc(*until))
+        }
+    }
+}
+
+/// All that stands in the way, in one clause.
+pub fn obstacles(all: &[Obstacle]) -> String {
+    let each: Vec<String> = all.iter().map(obstacle).collect();
+    listed(&each)
+}
+
+/// What people ordered of a release, and what it means for its environments.
+pub(super) fn of_order(fact: &Fact) -> Option<String> {
+    let by = |said: &Said| format!("{}: {}", said.by, short_line(&said.reason, MOST));
+    Some(match fact {
+        Fact::DeployDelayed {
+            environment,
+            because,
+            until,
+            ..
+        } => {
+            let until =
+                until.map_or_else(String::new, |at| format!(", until {} at least", utc(at)));
+            format!("It waits for {environment}{until}: {}", obstacles(because))
+        }
+        Fact::ReleaseHalted { said } => format!("It was told to stop by {}", by(said)),
+        Fact::ReleaseResumed { said } => format!("It was told to go on by {}", by(said)),
+        Fact::GlassBroken { said } => format!(
+            "The glass was broken for it, past freezes, windows and soak times, by {}",
+            by(said)
+        ),
+        Fact::EnvironmentHeld {
+            environment,
+            reason,
+        } => format!(
+            "{environment} is kept from everybody until somebody has looked: {}",
+            short_line(reason, MOST)
+        ),
+        Fact::EnvironmentFreed { environment } => {
+            format!("{environment} is known again, and free for others")
+        }
+        Fact::ReleaseAdmitted { .. }
+        | Fact::TriggerRefused { .. }
+        | Fact::StageStarted { .. }
+        | Fact::BuildJudged { .. }
+        | Fact::ArtifactPinned { .. }
+        | Fact::ScanJudged { .. }
+        | Fact::StagePassed { .. }
+        | Fact::StageFailed { .. }
+        | Fact::DeployCleared { .. }
+        | Fact::EnvironmentChanged { .. }
+        | Fact::LockReleased { .. }
+        | Fact::ApprovalRequested { .. }
+        | Fact::ApprovalReminded { .. }
+        | Fact::DecisionRecorded { .. }
+        | Fact::ApprovalReached { .. }
+        | Fact::ApprovalClosed { .. }
+        | Fact::DownstreamStarted { .. }
+        | Fact::ReleaseEnded { .. } => return None,
+    })
+}
