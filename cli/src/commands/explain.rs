@@ -293,13 +293,14 @@ mod tests {
     async fn a_release_in_the_queue_says_who_holds_the_environment() {
         let example = Example::queued_for_staging().await;
         let said = said_of(&example).await;
-        assert!(
-            said.why[0].starts_with("It waits for staging, which pl-gps-001#1 has held for "),
-            "{said:?}"
-        );
         assert_eq!(
-            said.helps,
-            ["See what pl-gps-001#1 does: gatewright explain cp-1"]
+            said.why,
+            ["It waits for staging: release cp-1 changes it now."]
+        );
+        assert!(
+            said.helps[0].starts_with("pl-gps-001#1 has it for 1 min")
+                && said.helps[0].ends_with(": gatewright explain cp-1"),
+            "{said:?}"
         );
     }
 }

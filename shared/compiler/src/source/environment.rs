@@ -23,6 +23,8 @@ pub(crate) struct RawEnvironment {
     pub(crate) smoke: Vec<Step>,
     /// Where `rollback` is.
     pub(crate) rollback_at: Option<Span>,
+    /// Where `soak` is.
+    pub(crate) soak_at: Option<Span>,
     /// The groups that may ask for a rollback, with their places.
     pub(crate) groups: Vec<Marked<GroupName>>,
     /// Who has to agree to a rollback by hand.
@@ -120,6 +122,7 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
         verify,
         smoke: smoke.unwrap_or_default(),
         rollback_at: of.entry("rollback").map(|(at, _)| at.clone()),
+        soak_at: of.entry("soak").map(|(at, _)| at.clone()),
         groups: back.by,
         quorum: back.quorum,
         unenforced: taken.unenforced,

@@ -72,7 +72,7 @@ pub fn definition(tape: &mut Tape) -> String {
         "environments": parts.environments,
         "defaults": defaults(tape),
         "stages": stages,
-        "accept-unenforced": ["watch", "window", "soak"],
+        "accept-unenforced": ["watch"],
         "budget": "360d",
     });
     if tape.chance(30) {
@@ -173,7 +173,7 @@ fn environment(tape: &mut Tape) -> Value {
     }
     if tape.chance(20) {
         environment["windows"] = json!([{ "days": ["sat", "sun"], "from": "22:00", "to": "02:00", "time-zone": "Asia/Dhaka" }]);
-        environment["soak"] = "1h".into();
+        environment["queue"] = tape.pick(&["in-order", "newest"]).into();
     }
     if tape.chance(20) {
         environment["protected"] = tape.chance(50).into();

@@ -10,6 +10,15 @@ use gatewright_domain::pipeline::{Definition, Step};
 
 /// Checks every environment.
 pub(super) fn check(raw: &RawPipeline, routes: &[Route<'_>], sink: &Sink) {
+    if let Some((name, Some(first))) = raw.environments.first()
+        && let Some(at) = &first.soak_at
+    {
+        sink.error_help(
+            at,
+            format!("{} is the first environment: there is none before it to soak in", name.value),
+            "the order of the environments is the order of promotion; move it down, or remove `soak`",
+        );
+    }
     for (name, environment) in &raw.environments {
         let Some(environment) = environment else {
             continue;

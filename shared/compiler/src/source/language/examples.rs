@@ -140,7 +140,8 @@ pub(super) const ENVIRONMENT: &str = r##"environments:
     verify: none
     windows: [{ days: [sat, sun], from: "22:00", to: "02:00" }]
     soak: 1d
-accept-unenforced: [window, soak]
+    queue: newest
+    wait: 10d
 "##;
 
 pub(super) const STRATEGY: &str = r##"environments:
@@ -172,7 +173,7 @@ pub(super) const ROLLBACK: &str = r##"environments:
 pub(super) const WINDOW: &str = r##"environments:
   staging:
     windows:
-      - { days: [sat, sun], from: "22:00", to: "02:00", time-zone: Asia/Dhaka }
+      - { days: [sat, sun], from: "22:00", to: "02:00", time-zone: Asia/Dhaka, rollbacks: true }
 "##;
 
 pub(super) const DEFAULTS: &str = r##"defaults:
