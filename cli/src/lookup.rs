@@ -1,10 +1,11 @@
 //! Finds the release that is meant: by id, by `pipeline#number`, by number.
 
+use crate::connect::Reach;
 use crate::error::Failed;
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::release::Head;
-use gatewright_domain::{PipelineId, ReleaseId};
+use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId};
 
 /// The release that `text` names: an execution's name or ARN, `pl-gps-001#142`,
 /// or `142` when only one of `pipelines` has such a release.
@@ -51,6 +52,64 @@ pub async fn release<T: Table>(
             "`gatewright status` lists recent releases; name one by its id, as pipeline#number, or by its number",
         )),
     }
+}
+
+/// The environment that `text` names: `PIPELINE/ENVIRONMENT`, or `ENVIRONMENT` when
+/// one pipeline of the connection has it.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub async fn environment(
+    reach: &Reach,
+    text: &str,
+) -> Result<(PipelineId, EnvironmentName), Failed> {
+    let mut found = environments(&reach.store, &reach.pipelines(), text).await?;
+    if let [_, _, ..] = found.as_slice() {
+        let all: Vec<String> = found.iter().map(|(p, e)| format!("{p}/{e}")).collect();
+        return Err(
+            Failed::usage(format!("{text} could be {}", all.join(" or ")))
+                .help("say which pipeline: PIPELINE/ENVIRONMENT"),
+        );
+    }
+    found.pop().ok_or_else(|| unknown_environment(text))
+}
+
+/// That nothing is called so.
+pub fn unknown_environment(text: &str) -> Failed {
+    Failed::not_found(format!("no pipeline has an environment {text:?}"))
+        .help("`gatewright status` lists them; name one as PIPELINE/ENVIRONMENT")
+}
+
+/// All environments that `text` names, of the live definitions.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn environments<T: Table>(
+    store: &Store<T>,
+    pipelines: &[PipelineId],
+    text: &str,
+) -> Result<Vec<(PipelineId, EnvironmentName)>, Failed> {
+    let (only, name) = match text.split_once('/') {
+        Some((pipeline, name)) => (Some(pipeline), name),
+        None => (None, text),
+    };
+    let Ok(name) = name.parse::<EnvironmentName>() else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for pipeline in pipelines {
+        if only.is_some_and(|only| only != pipeline.as_str()) {
+            continue;
+        }
+        let Some(version) = store.live_version(pipeline).await? else {
+            continue;
+        };
+        let definition = store.definition(pipeline, &version).await?;
+        if definition.is_some_and(|d| d.environments.contains_key(&name)) {
+            found.push((pipeline.clone(), name.clone()));
+        }
+    }
+    Ok(found)
 }
 
 async fn numbered<T: Table>(

@@ -18,6 +18,7 @@ mod meant;
 mod out;
 mod progress;
 mod sign;
+mod signed;
 mod story;
 mod style;
 mod table;
@@ -75,6 +76,14 @@ async fn answer(cli: &Cli, out: &Out) -> Result<Code, Failed> {
         Command::Versions(args) => commands::versions::run(args, at, out).await,
         Command::Start(args) => commands::start::run(args, at, out).await,
         Command::Status(args) => commands::status::run(args, at, out).await,
+        Command::Halt(args) => commands::orders::halt(args, at, out).await,
+        Command::Resume(args) => commands::orders::resume(args, at, out).await,
+        Command::Hold(args) => commands::orders::hold(args, at, out).await,
+        Command::Unhold(args) => commands::orders::unhold(args, at, out).await,
+        Command::Freeze(args) => commands::orders::freeze(args, at, out).await,
+        Command::Thaw(args) => commands::orders::thaw(args, at, out).await,
+        Command::BreakGlass(args) => commands::orders::break_glass(args, at, out).await,
+        Command::Orders(args) => commands::orders::orders(args, at, out).await,
         Command::Approve(args) => commands::decide::approve(args, at, out).await,
         Command::Reject(args) => commands::decide::reject(args, at, out).await,
         Command::History(args) => commands::history::run(args, at, out).await,

@@ -2,6 +2,7 @@
 //! `T?` may be null. Times are RFC 3339, digests `sha256:<hex>`.
 
 pub use super::help_definitions::*;
+pub use super::help_orders::*;
 
 /// Below `gatewright --help`.
 pub const EXIT_CODES: &str = "\

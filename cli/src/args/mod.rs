@@ -4,7 +4,9 @@
 mod definitions;
 mod help;
 mod help_definitions;
+mod help_orders;
 mod local;
+mod orders;
 mod trigger;
 mod values;
 
@@ -13,6 +15,7 @@ pub use definitions::{
     WorkflowFile,
 };
 pub use local::{Demo, Local, Scenario, Up};
+pub use orders::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Why};
 pub use trigger::Asked;
 pub use values::parse_duration;
 
@@ -102,6 +105,30 @@ pub enum Command {
     /// Reject what a release asks for, with a reason
     #[command(after_long_help = help::REJECT)]
     Reject(Decide),
+    /// Stop a release, a pipeline or everything before the next change
+    #[command(after_long_help = help::HALT)]
+    Halt(Halt),
+    /// Let go on what was halted
+    #[command(after_long_help = help::RESUME)]
+    Resume(Halt),
+    /// Keep an environment from everybody new
+    #[command(after_long_help = help::HOLD)]
+    Hold(Hold),
+    /// Give an environment back
+    #[command(after_long_help = help::UNHOLD)]
+    Unhold(Hold),
+    /// Keep deploys from happening for a time, once or again and again
+    #[command(after_long_help = help::FREEZE)]
+    Freeze(Freeze),
+    /// End a freeze
+    #[command(after_long_help = help::THAW)]
+    Thaw(Thaw),
+    /// Let one release pass freezes, windows and soak times
+    #[command(after_long_help = help::BREAK_GLASS)]
+    BreakGlass(BreakGlass),
+    /// List what people have ordered, and what of it is in force
+    #[command(after_long_help = help::ORDERS)]
+    Orders(Orders),
     /// List a pipeline's releases, or an environment's deployments
     #[command(after_long_help = help::HISTORY)]
     History(History),

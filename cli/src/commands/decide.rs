@@ -2,10 +2,10 @@
 
 use super::story_of;
 use crate::args::Decide;
-use crate::error::{Code, Failed, http};
+use crate::error::{Code, Failed};
 use crate::out::Out;
 use crate::progress::{headline, lines, stages};
-use crate::sign;
+use crate::signed::{self, What};
 use crate::story::Story;
 use crate::style::{BAD, GOOD, HEAD, WAITING, paint};
 use gatewright_aws::{Clock, SystemClock};
@@ -16,10 +16,11 @@ use gatewright_views::text::{line, relative};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
-use std::time::Duration;
 
-/// A function answers within its 30 s or not at all.
-const PATIENCE: Duration = Duration::from_secs(35);
+const DECISION: What = What {
+    name: "the decision",
+    again: "try again: a decision counts once",
+};
 
 /// What is sent; `functions/answer-approval` reads it.
 #[derive(Debug, Serialize)]
@@ -75,14 +76,7 @@ async fn decide(
         reason: args.reason.trim(),
         evidence: asked.request.evidence.as_str(),
     };
-    let body = serde_json::to_vec(&sent).map_err(|e| Failed::usage(e.to_string()))?;
-    let url = format!(
-        "{}/api/decisions",
-        reach.connection.public_url.trim_end_matches('/')
-    );
-    let region = &reach.connection.region;
-    let headers = sign::post(&url, &body, &credentials, region, SystemClock.now())?;
-    let answer = post(&url, body, headers).await?;
+    let answer = signed::post(&reach, &credentials, "/api/decisions", &sent, DECISION).await?;
     if out.json {
         out.json(&answer);
     } else {
@@ -142,37 +136,6 @@ pub fn ballot(story: &Story, asked: &Asked<'_>, now: Timestamp) -> Vec<String> {
         told.extend(checklist.iter().map(|item| format!("  - {}", line(item))));
     }
     told
-}
-
-async fn post(url: &str, body: Vec<u8>, headers: Vec<(String, String)>) -> Result<Value, Failed> {
-    let failed = |error| http("the decision could not be sent", error);
-    let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .build()
-        .map_err(failed)?;
-    let mut request = client
-        .post(url)
-        .header("content-type", "application/json")
-        .body(body);
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    let reply = request.send().await.map_err(failed)?;
-    let status = reply.status().as_u16();
-    let text = reply.text().await.map_err(failed)?;
-    let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-    let said = answer["message"].as_str().or(answer["Message"].as_str());
-    let said = line(said.unwrap_or("no reason was given"));
-    match status {
-        200..300 => Ok(answer),
-        401 | 403 if answer["error"] != "Refused" => Err(Failed::unreachable(format!(
-            "the decision was not let in ({status}): {said}"
-        ))
-        .help("the credentials need execute-api:Invoke, and their ARN must be among the person's aliases in approvers.yaml")),
-        404 => Err(Failed::not_found(format!("{said} (404)"))),
-        500.. => Err(Failed::unreachable(format!("{said} ({status})")).help("try again: a decision counts once")),
-        _ => Err(Failed::refused(said)),
-    }
 }
 
 fn told(choice: Choice, answer: &Value, story: &Story) -> String {

@@ -11,6 +11,7 @@ pub mod history;
 pub mod import;
 pub mod init;
 pub mod logs;
+pub mod orders;
 pub mod plan;
 pub mod show;
 pub mod start;

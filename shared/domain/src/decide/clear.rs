@@ -78,7 +78,7 @@ pub enum Clearance {
     /// Now; under this lock.
     Clear {
         /// The lock as taken.
-        lock: Lock,
+        lock: Box<Lock>,
         /// What to deploy.
         artifacts: Vec<ArtifactEvidence>,
         /// The evidence digest.
@@ -138,7 +138,7 @@ pub fn clear(seen: &ClearSnapshot, now: Timestamp) -> Clearance {
     };
     match seen.lock.taken(&seen.head.release, now, seen.lease) {
         Some(lock) if because.is_empty() => Clearance::Clear {
-            lock,
+            lock: Box::new(lock),
             artifacts,
             evidence: digest,
             passed,

@@ -1,0 +1,78 @@
+//! What stands below the options of people's orders.
+
+pub const HALT: &str = "\
+Stops before the next change, within one state: nothing new begins, what changed is undone where
+the environment undoes failures. A rollback stops only when it is named. Anybody known may halt.
+
+Example:
+  gatewright halt pl-gps-001#142 --reason \"error rate since 14:02\"
+  gatewright halt all --reason \"AWS incident in ap-south-1\"
+
+JSON:
+  {\"number\", \"by\", \"at\", \"order\"}";
+
+pub const RESUME: &str = "\
+What was halted may begin again; releases that ended meanwhile have to be started anew.
+
+Example:
+  gatewright resume all --reason \"incident is over\"
+
+JSON:
+  {\"number\", \"by\", \"at\", \"order\"}";
+
+pub const HOLD: &str = "\
+Nobody new gets the environment: releases that come to it wait. Whoever changes it now goes on.
+
+Example:
+  gatewright hold pl-gps-001/production --reason \"load test until five\"
+  gatewright hold production --reason \"load test\"
+
+JSON:
+  {\"number\", \"by\", \"at\", \"order\"}";
+
+pub const UNHOLD: &str = "\
+Gives an environment back that a person holds, or that a release left unknown (failed-dirty).
+Look at it before: what waits for it goes on at once.
+
+Example:
+  gatewright unhold production --reason \"checked: runs v1.4.2 everywhere\"
+
+JSON:
+  {\"number\", \"by\", \"at\", \"order\"}";
+
+pub const FREEZE: &str = "\
+Deploys that come in these times wait until the freeze is over. Rollbacks pass, unless it binds them.
+
+Example:
+  gatewright freeze /production --for 3d --reason \"sale\"
+  gatewright freeze all --every \"fri 16:00..mon 08:00\" --time-zone Asia/Kolkata --reason \"weekends\"
+  gatewright freeze pl-gps-001 --every 12-20..01-05 --running stop --reason \"holidays\"
+
+JSON:
+  {\"number\", \"by\", \"at\", \"order\"}";
+
+pub const THAW: &str = "\
+Example:
+  gatewright thaw 7 --reason \"the sale is over\"
+
+JSON:
+  {\"number\", \"by\", \"at\", \"order\"}";
+
+pub const BREAK_GLASS: &str = "\
+Lets one release pass freezes, windows, soak times and the queue. Never approvals, evidence, another
+release's lock or a hold. Who may: members of a group that approves changes there. It is recorded in
+the release's ledger, and everybody who hears of the release hears of it.
+
+Example:
+  gatewright break-glass pl-gps-001#142 --reason \"fixes the outage INC-77\"
+
+JSON:
+  {\"number\", \"by\", \"at\", \"order\"}";
+
+pub const ORDERS: &str = "\
+Example:
+  gatewright orders
+  gatewright orders --verify
+
+JSON:
+  {\"in_force\": {\"halts\": [..], \"freezes\": [..]}, \"orders\": [{\"seq\", \"at\", \"by\", \"order\", ..}], \"verified\"?, \"broken\"?}";

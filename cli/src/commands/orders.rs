@@ -1,0 +1,304 @@
+//! `gatewright halt`, `resume`, `hold`, `unhold`, `freeze`, `thaw`, `break-glass`
+//! and `orders`.
+
+mod times;
+
+use crate::args::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Why};
+use crate::connect::{Reach, reach};
+use crate::error::{Code, Failed};
+use crate::lookup;
+use crate::out::Out;
+use crate::signed::{self, What};
+use crate::style::{COPY, GOOD, HEAD, SOFT, WAITING, paint};
+use gatewright_aws::table::Table;
+use gatewright_aws::{Clock, Store, SystemClock};
+use gatewright_domain::control::{Controls, Halt as InForce};
+use gatewright_domain::order::{Given, Order, Target, UnderWay, place, verify};
+use gatewright_domain::{EnvironmentName, PipelineId, Timestamp};
+use gatewright_views::text::{line, relative, utc};
+use serde_json::json;
+use std::path::Path;
+
+const ORDER: What = What {
+    name: "the order",
+    again: "look with `gatewright orders` whether it was taken, and try again",
+};
+
+/// Stops a release, a pipeline or everything before its next change.
+///
+/// # Errors
+/// When there is no such thing, or the order is refused.
+pub async fn halt(args: &Halt, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    let reach = reach(at).await?;
+    let of = target(&reach, &args.what).await?;
+    let reason = args.why.reason.clone();
+    give(&reach, &args.why, Order::Halt { of, reason }, out).await
+}
+
+/// Lets go on what was halted.
+///
+/// # Errors
+/// As [`halt`].
+pub async fn resume(args: &Halt, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    let reach = reach(at).await?;
+    let of = target(&reach, &args.what).await?;
+    let reason = args.why.reason.clone();
+    give(&reach, &args.why, Order::Resume { of, reason }, out).await
+}
+
+/// Keeps an environment from everybody new.
+///
+/// # Errors
+/// When there is no such environment, or the order is refused.
+pub async fn hold(args: &Hold, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    let reach = reach(at).await?;
+    let (pipeline, environment) = lookup::environment(&reach, &args.place).await?;
+    let order = Order::Hold {
+        pipeline,
+        environment,
+        reason: args.why.reason.clone(),
+    };
+    give(&reach, &args.why, order, out).await
+}
+
+/// Gives an environment back.
+///
+/// # Errors
+/// As [`hold`].
+pub async fn unhold(args: &Hold, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    let reach = reach(at).await?;
+    let (pipeline, environment) = lookup::environment(&reach, &args.place).await?;
+    let order = Order::Unhold {
+        pipeline,
+        environment,
+        reason: args.why.reason.clone(),
+    };
+    give(&reach, &args.why, order, out).await
+}
+
+/// Keeps deploys from happening for a time.
+///
+/// # Errors
+/// When the times do not read, or the order is refused.
+pub async fn freeze(args: &Freeze, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    let (pipeline, environment) = frozen_place(&args.place)?;
+    let order = Order::Freeze {
+        pipeline,
+        environment,
+        times: times::of(args, SystemClock.now())?,
+        running: match args.running {
+            Running::Finish => UnderWay::Finish,
+            Running::Stop => UnderWay::Stop,
+        },
+        rollbacks: args.rollbacks_too,
+        reason: args.why.reason.clone(),
+    };
+    order.check(SystemClock.now()).map_err(Failed::usage)?;
+    give(&reach(at).await?, &args.why, order, out).await
+}
+
+/// Ends a freeze.
+///
+/// # Errors
+/// When there is none of that number, or the order is refused.
+pub async fn thaw(args: &Thaw, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    let order = Order::Thaw {
+        freeze: args.freeze,
+        reason: args.why.reason.clone(),
+    };
+    give(&reach(at).await?, &args.why, order, out).await
+}
+
+/// Lets a release pass what rules of time keep it from.
+///
+/// # Errors
+/// When there is no such release, or the order is refused.
+pub async fn break_glass(args: &BreakGlass, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    let reach = reach(at).await?;
+    let head = lookup::release(&reach.store, &reach.pipelines(), &args.release).await?;
+    let question = format!(
+        "Let {} pass freezes, windows and soak times? It is recorded and told.",
+        head.title()
+    );
+    if !out.confirm(&question, args.yes)? {
+        return Err(Failed::refused("nothing was ordered"));
+    }
+    let order = Order::BreakGlass {
+        release: head.release,
+        reason: args.why.reason.clone(),
+    };
+    give(&reach, &args.why, order, out).await
+}
+
+async fn give(reach: &Reach, why: &Why, order: Order, out: &Out) -> Result<Code, Failed> {
+    let credentials = reach.credentials(why.person.as_deref()).await?;
+    let answer = signed::post(reach, &credentials, "/api/orders", &order, ORDER).await?;
+    if out.json {
+        out.json(&answer);
+        return Ok(Code::Done);
+    }
+    let who = answer["by"].as_str().unwrap_or("somebody");
+    out.line(format!("{} {} {order}", paint(GOOD, "✓"), line(who)));
+    if let (Order::Freeze { .. }, Some(number)) = (&order, answer["number"].as_u64()) {
+        let thaw = paint(COPY, format!("gatewright thaw {number} --reason TEXT"));
+        out.aside(format!("end it early with {thaw}"));
+    }
+    Ok(Code::Done)
+}
+
+/// A release, a pipeline, or everything.
+async fn target(reach: &Reach, named: &str) -> Result<Target, Failed> {
+    if named == "all" {
+        return Ok(Target::All);
+    }
+    let pipelines = reach.pipelines();
+    if let Some(pipeline) = pipelines.iter().find(|p| p.as_str() == named) {
+        return Ok(Target::Pipeline(pipeline.clone()));
+    }
+    let head = lookup::release(&reach.store, &pipelines, named).await?;
+    Ok(Target::Release(head.release))
+}
+
+type Frozen = (Option<PipelineId>, Option<EnvironmentName>);
+
+/// `all`, `PIPELINE`, `PIPELINE/ENVIRONMENT` or `/ENVIRONMENT`.
+fn frozen_place(text: &str) -> Result<Frozen, Failed> {
+    if text == "all" {
+        return Ok((None, None));
+    }
+    let (pipeline, environment) = text.split_once('/').unwrap_or((text, ""));
+    let wrong = |error: gatewright_domain::ids::InvalidId| Failed::usage(error.to_string());
+    let pipeline = match pipeline {
+        "" => None,
+        named => Some(named.parse().map_err(wrong)?),
+    };
+    let environment = match environment {
+        "" => None,
+        named => Some(named.parse().map_err(wrong)?),
+    };
+    match (&pipeline, &environment) {
+        (None, None) => Err(Failed::usage("freeze what?")
+            .help("PIPELINE, PIPELINE/ENVIRONMENT, /ENVIRONMENT of every pipeline, or all")),
+        (Some(_), _) | (None, Some(_)) => Ok((pipeline, environment)),
+    }
+}
+
+/// Lists what is in force and what was ordered.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn orders(args: &Orders, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    let reach = reach(at).await?;
+    let seen = Listed::read(&reach.store, args).await?;
+    if out.json {
+        out.json(&json!({
+            "in_force": { "halts": seen.controls.halts, "freezes": seen.controls.freezes },
+            "orders": seen.given,
+            "verified": seen.verified.as_ref().map(Result::is_ok),
+            "broken": seen.verified.as_ref().and_then(|v| v.as_ref().err()),
+        }));
+    } else {
+        seen.lines(SystemClock.now())
+            .iter()
+            .for_each(|line| out.line(line));
+    }
+    match seen.verified {
+        Some(Err(_)) => Ok(Code::Refused),
+        Some(Ok(())) | None => Ok(Code::Done),
+    }
+}
+
+/// What `orders` shows.
+struct Listed {
+    controls: Controls,
+    given: Vec<Given>,
+    verified: Option<Result<(), String>>,
+}
+
+impl Listed {
+    async fn read<T: Table>(store: &Store<T>, args: &Orders) -> Result<Self, Failed> {
+        let controls = store.controls().await?.controls;
+        let limit = (!args.verify).then_some(args.limit);
+        let mut given = store.orders(limit).await?;
+        let verified = args.verify.then(|| {
+            let oldest_first: Vec<Given> = given.iter().rev().cloned().collect();
+            let last = oldest_first.last();
+            verify(&oldest_first).and_then(|()| {
+                let ends = last.map(|given| &given.hash) == controls.last_hash.as_ref();
+                ends.then_some(())
+                    .ok_or_else(|| "the last orders are missing".to_owned())
+            })
+        });
+        given.truncate(args.limit as usize);
+        Ok(Self {
+            controls,
+            given,
+            verified,
+        })
+    }
+
+    fn lines(&self, now: Timestamp) -> Vec<String> {
+        let mut told = in_force(&self.controls, now);
+        if self.given.is_empty() {
+            told.push("Nobody has ordered anything yet.".to_owned());
+        }
+        for given in &self.given {
+            told.push(format!(
+                "{}  {}  {} {}: {}",
+                paint(SOFT, format!("#{}", given.seq)),
+                paint(SOFT, utc(given.at)),
+                given.by,
+                line(&given.order.to_string()),
+                line(given.order.reason())
+            ));
+        }
+        match &self.verified {
+            Some(Ok(())) => told.push(paint(GOOD, "The orders' ledger holds together.")),
+            Some(Err(why)) => told.push(paint(
+                WAITING,
+                format!("The orders' ledger is broken: {why}"),
+            )),
+            None => {}
+        }
+        told
+    }
+}
+
+/// The halts and freezes in force, in lines.
+pub fn in_force(controls: &Controls, now: Timestamp) -> Vec<String> {
+    let mut told = Vec::new();
+    for InForce { pipeline, said } in &controls.halts {
+        let what = place(pipeline.as_ref(), None);
+        told.push(paint(
+            WAITING,
+            format!(
+                "{what} is halted by {} {}: {}",
+                said.by,
+                relative(now, said.at),
+                line(&said.reason)
+            ),
+        ));
+    }
+    for freeze in &controls.freezes {
+        let what = place(freeze.pipeline.as_ref(), freeze.environment.as_ref());
+        let held = freeze.times.holding(now).ok().flatten();
+        let state = held.map_or_else(String::new, |interval| {
+            format!(", in force until {}", utc(interval.until))
+        });
+        told.push(format!(
+            "{} of {what}, {}{}: {} ({})",
+            paint(HEAD, format!("freeze {}", freeze.number)),
+            line(&freeze.times.to_string()),
+            paint(WAITING, state),
+            line(&freeze.said.reason),
+            freeze.said.by
+        ));
+    }
+    if !told.is_empty() {
+        told.push(String::new());
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+use super::*;
+use crate::args::{Cli, Command};
+use crate::commands::example::plain;
+use clap::Parser;
+use gatewright_domain::calendar::Times;
+
+fn asked(line: &str) -> Freeze {
+    let words = std::iter::once("gatewright")
+        .chain(["freeze"])
+        .chain(line.split('|'));
+    match Cli::try_parse_from(words).unwrap().command {
+        Command::Freeze(args) => args,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-11-21T10:00:00Z".parse().unwrap()
+}
+
+#[test]
+fn a_freeze_is_for_a_time_until_a_time_or_again_and_again() {
+    let times = |line: &str| times::of(&asked(line), now()).map(|times| times.to_string());
+    assert_eq!(
+        times("all|--for|3d|--reason|sale").unwrap(),
+        "2026-11-21T10:00:00Z until 2026-11-24T10:00:00Z"
+    );
+    assert_eq!(
+        times("all|--until|2026-11-22T18:00:00+05:30|--reason|sale").unwrap(),
+        "2026-11-21T10:00:00Z until 2026-11-22T12:30:00Z"
+    );
+    assert_eq!(
+        times("all|--every|Fri 16:00..Mon 08:00|--time-zone|Asia/Kolkata|--reason|rest").unwrap(),
+        "each fri 16:00 until mon 08:00 (Asia/Kolkata)"
+    );
+    assert_eq!(
+        times("all|--every|12-20..01-05|--reason|rest").unwrap(),
+        "each year 12-20 to 01-05 (UTC)"
+    );
+    for (line, what) in [
+        ("all|--reason|x", "until when?"),
+        (
+            "all|--until|friday|--reason|x",
+            "--until \"friday\" is no time with a zone",
+        ),
+        (
+            "all|--every|weekends|--reason|x",
+            "--every \"weekends\" does not read",
+        ),
+        (
+            "all|--every|fri 16:00..08:00|--reason|x",
+            "--every \"fri 16:00..08:00\" does not read",
+        ),
+    ] {
+        assert_eq!(times(line).unwrap_err().what, what);
+    }
+}
+
+#[test]
+fn a_freeze_is_of_everything_a_pipeline_an_environment_or_both() {
+    let place = |text: &str| {
+        let (pipeline, environment) = frozen_place(text).unwrap();
+        place(pipeline.as_ref(), environment.as_ref())
+    };
+    assert_eq!(place("all"), "everything");
+    assert_eq!(place("pl-gps-001"), "pl-gps-001");
+    assert_eq!(place("pl-gps-001/production"), "pl-gps-001/production");
+    assert_eq!(place("/production"), "every production");
+    assert!(frozen_place("/").is_err());
+    assert!(frozen_place("/Production").is_err());
+}
+
+#[test]
+fn what_is_in_force_says_who_why_and_until_when() {
+    let by = "anna".parse().unwrap();
+    let freeze = Order::Freeze {
+        pipeline: None,
+        environment: Some("production".parse().unwrap()),
+        times: Times::Once {
+            from: now(),
+            until: "2026-11-24T10:00:00Z".parse().unwrap(),
+        },
+        running: UnderWay::Finish,
+        rollbacks: false,
+        reason: "sale".to_owned(),
+    };
+    let halt = Order::Halt {
+        of: Target::All,
+        reason: "incident".to_owned(),
+    };
+    let (controls, _) = Controls::default().give(&by, freeze, now()).unwrap();
+    let (controls, _) = controls.give(&by, halt, now()).unwrap();
+    assert_eq!(
+        plain(&in_force(&controls, now()).join("\n")),
+        "everything is halted by anna now: incident\n\
+         freeze 1 of every production, 2026-11-21T10:00:00Z until 2026-11-24T10:00:00Z, in force until 2026-11-24 10:00 UTC: sale (anna)\n"
+    );
+}
