@@ -6,6 +6,7 @@ pub mod happily;
 pub mod journey;
 pub mod laptop;
 pub mod machine;
+mod orders;
 pub mod world;
 
 pub use laptop::Laptop;

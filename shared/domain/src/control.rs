@@ -272,7 +272,7 @@ mod tests {
             "everything is not halted"
         );
         assert_eq!(verify(&[first.clone(), second.clone()]), Ok(()));
-        assert!(verify(&[second.clone()]).is_err());
+        assert!(verify(std::slice::from_ref(&second)).is_err());
         let mut altered = first;
         altered.by = "somebody".parse().unwrap();
         assert!(verify(&[altered, second]).is_err());
