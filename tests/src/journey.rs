@@ -58,7 +58,12 @@ impl Laptop {
             let requests = requests.unwrap_or_else(|e| panic!("{e}"));
             match requests.into_iter().find(|r| r.state == State::Open) {
                 Some(request) => self.approved(&request).await,
-                None => tokio::time::sleep(Duration::from_millis(100)).await,
+                None => {
+                    if let Some(head) = &head {
+                        self.breaks_the_glass(head).await;
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
             }
         }
     }

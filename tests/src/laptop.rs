@@ -26,7 +26,7 @@ pub struct Laptop {
     /// The SDK's configuration for it.
     pub sdk: SdkConfig,
     http: reqwest::Client,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 /// The project's folder.
@@ -63,8 +63,13 @@ impl Laptop {
             store,
             sdk,
             http: http.unwrap_or_else(|e| panic!("{e}")),
-            _data: data,
+            data,
         }
+    }
+
+    /// The stack's data folder.
+    pub fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// Starts a release as CodePipeline's Step Functions action does; gives its id.

@@ -2,6 +2,7 @@
 //! the *real* handlers over fakes that evaluate conditions. What a person, a
 //! build or a registry does is told by the test.
 
+pub mod command;
 pub mod happily;
 pub mod journey;
 pub mod laptop;

@@ -115,7 +115,9 @@ async fn a_freeze_is_waited_for_and_says_why_and_until_when() {
 #[tokio::test]
 async fn a_thaw_lets_go_at_once_who_may_order_it() {
     let world = plain().await;
-    world.ordered("yuki", freeze(&world, json!({ "pipeline": "pl-gps-001" }))).await;
+    world
+        .ordered("yuki", freeze(&world, json!({ "pipeline": "pl-gps-001" })))
+        .await;
     let mut run = Run::start(&world, "first", World::push());
     assert_eq!(drive(&world, &mut run).await, waits(PRODUCTION));
     let thaw = json!({ "order": "thaw", "freeze": 1, "reason": "over" });

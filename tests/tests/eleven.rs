@@ -104,6 +104,22 @@ async fn every_route_of(id: &str) {
     let _turn = TURN.acquire().await.unwrap();
     let definition = definition(id);
     let laptop = stack_for(&[id], &[]).await;
+    // Whatever day it is, an environment with windows is closed: the releases wait
+    // there, and pass with the glass broken.
+    let windowed = definition
+        .environments
+        .iter()
+        .filter(|(_, e)| !e.windows.is_empty());
+    for (name, _) in windowed {
+        let place = format!("{id}/{name}");
+        let people = &laptop.stack.connection().people;
+        let person = people.keys().next().unwrap();
+        laptop
+            .says(&[
+                "freeze", &place, "--for", "2h", "--as", person, "--reason", "a test",
+            ])
+            .await;
+    }
     for trigger in &definition.triggers {
         if !matches!(trigger.event, Event::Upstream { .. }) {
             goes_well(&laptop, &definition, trigger).await;
