@@ -115,4 +115,21 @@ impl Registry for Around {
     async fn scan(&self, repository: &str, digest: &Digest) -> Result<ScanSeen, ServiceError> {
         self.ecr.scan(repository, digest).await
     }
+
+    async fn retain(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        tag: &str,
+    ) -> Result<(), ServiceError> {
+        self.ecr.retain(repository, digest, tag).await
+    }
+
+    async fn tags(&self, repository: &str) -> Result<Vec<(String, Digest)>, ServiceError> {
+        self.ecr.tags(repository).await
+    }
+
+    async fn release_tag(&self, repository: &str, tag: &str) -> Result<(), ServiceError> {
+        self.ecr.release_tag(repository, tag).await
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Kind, ServiceError, classify};
 use aws_sdk_ecr::Client;
-use aws_sdk_ecr::types::ImageIdentifier;
+use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier, ListImagesFilter, TagStatus};
 use gatewright_domain::Digest;
 use gatewright_domain::decide::ScanSeen;
 use gatewright_domain::evidence::{Finding, Severity};
@@ -36,6 +36,33 @@ pub trait Registry: Send + Sync {
         repository: &str,
         digest: &Digest,
     ) -> impl Future<Output = Result<ScanSeen, ServiceError>> + Send;
+
+    /// Gives an image a further tag; done when it has it already. The image stays
+    /// what it is, byte for byte.
+    ///
+    /// # Errors
+    /// Of kind `Missing` when there is no such image, of kind `Other` when the tag
+    /// belongs to another one.
+    fn retain(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        tag: &str,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    /// Every tag of a repository with its image, every page of them.
+    fn tags(
+        &self,
+        repository: &str,
+    ) -> impl Future<Output = Result<Vec<(String, Digest)>, ServiceError>> + Send;
+
+    /// Takes a tag away; done when it is gone already. *An image goes with its
+    /// last tag*: `retention::outdated` says which tags may go.
+    fn release_tag(
+        &self,
+        repository: &str,
+        tag: &str,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 }
 
 /// ECR through the SDK.
@@ -50,6 +77,34 @@ impl Ecr {
         Self {
             client: Client::new(config),
         }
+    }
+
+    /// The manifest of an image as it was pushed, with its media type.
+    async fn manifest(
+        &self,
+        repository: &str,
+        digest: &Digest,
+    ) -> Result<(String, Option<String>), ServiceError> {
+        const ACTION: &str = "ecr:BatchGetImage";
+        let sent = self
+            .client
+            .batch_get_image()
+            .repository_name(repository)
+            .image_ids(by_digest(digest))
+            .set_accepted_media_types(Some(MANIFESTS.map(str::to_owned).to_vec()))
+            .send()
+            .await;
+        let reply = sent.map_err(|e| classify(ACTION, &e))?;
+        let found = reply.images.unwrap_or_default().into_iter().find_map(|i| {
+            let media_type = i.image_manifest_media_type;
+            Some((i.image_manifest?, media_type))
+        });
+        found.ok_or_else(|| {
+            let why = reply.failures.unwrap_or_default().into_iter().next();
+            let why = why.and_then(|f| f.failure_reason).unwrap_or_default();
+            let message = format!("{repository} has no image {digest}: {why}");
+            ServiceError::of(ACTION, Kind::Missing, message)
+        })
     }
 
     async fn describe(
@@ -75,6 +130,15 @@ impl Ecr {
         }
     }
 }
+
+/// Every kind of manifest that ECR keeps. One that is not asked for would come
+/// converted, and under another digest.
+const MANIFESTS: [&str; 4] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
 
 fn by_digest(digest: &Digest) -> ImageIdentifier {
     ImageIdentifier::builder()
@@ -165,6 +229,95 @@ impl Registry for Ecr {
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(seen);
+            }
+        }
+    }
+
+    async fn retain(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        tag: &str,
+    ) -> Result<(), ServiceError> {
+        let (manifest, media_type) = self.manifest(repository, digest).await?;
+        let sent = self
+            .client
+            .put_image()
+            .repository_name(repository)
+            .image_tag(tag)
+            .image_manifest(manifest)
+            .set_image_manifest_media_type(media_type)
+            // ECR refuses a manifest that is not this image's.
+            .image_digest(digest.as_str())
+            .send()
+            .await;
+        match sent.map_err(|e| classify("ecr:PutImage", &e)) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is("ImageAlreadyExistsException") => Ok(()),
+            // Tags are immutable; it may be this very image's.
+            Err(error) if error.is("ImageTagAlreadyExistsException") => {
+                match self.digest_of(repository, tag).await? {
+                    Some(known) if &known == digest => Ok(()),
+                    Some(_) | None => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn tags(&self, repository: &str) -> Result<Vec<(String, Digest)>, ServiceError> {
+        let filter = ListImagesFilter::builder()
+            .tag_status(TagStatus::Tagged)
+            .build();
+        let mut found = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let sent = self
+                .client
+                .list_images()
+                .repository_name(repository)
+                .filter(filter.clone())
+                .max_results(1_000)
+                .set_next_token(next.take())
+                .send()
+                .await;
+            let page = sent.map_err(|e| classify("ecr:ListImages", &e))?;
+            for id in page.image_ids.unwrap_or_default() {
+                if let (Some(tag), Some(digest)) = (id.image_tag, id.image_digest) {
+                    let digest = digest.parse().map_err(|error| {
+                        ServiceError::of("ecr:ListImages", Kind::Other, format!("{error}"))
+                    })?;
+                    found.push((tag, digest));
+                }
+            }
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn release_tag(&self, repository: &str, tag: &str) -> Result<(), ServiceError> {
+        const ACTION: &str = "ecr:BatchDeleteImage";
+        let sent = self
+            .client
+            .batch_delete_image()
+            .repository_name(repository)
+            .image_ids(ImageIdentifier::builder().image_tag(tag).build())
+            .send()
+            .await;
+        let reply = sent.map_err(|e| classify(ACTION, &e))?;
+        // What could not be deleted is told in a reply that succeeds.
+        match reply.failures.unwrap_or_default().into_iter().next() {
+            None => Ok(()),
+            Some(failure) if failure.failure_code == Some(ImageFailureCode::ImageNotFound) => {
+                Ok(())
+            }
+            Some(failure) => {
+                let code = failure.failure_code.map(|c| c.to_string());
+                let reason = failure.failure_reason.unwrap_or_default();
+                let message = format!("{}: {reason}", code.unwrap_or_default());
+                Err(ServiceError::of(ACTION, Kind::Other, message))
             }
         }
     }

@@ -21,6 +21,7 @@ pub mod order;
 pub mod people;
 pub mod pipeline;
 pub mod release;
+pub mod retention;
 pub mod text;
 pub mod trigger;
 pub mod wait;

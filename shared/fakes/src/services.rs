@@ -3,20 +3,16 @@
 use gatewright_aws::Clock;
 use gatewright_aws::builds::{BuildOrder, BuildSeen, Builds};
 use gatewright_aws::error::{Kind, ServiceError};
-use gatewright_aws::origins::Origins;
-use gatewright_aws::registry::Registry;
 use gatewright_aws::slack::{Chat, Message, Respond};
 use gatewright_aws::tasks::{Executions, Tasks};
 use gatewright_aws::topics::Topics;
-use gatewright_domain::decide::{Origin, ScanSeen};
 use gatewright_domain::evidence::{BuildStatus, ReportResult};
-use gatewright_domain::trigger::CodePipelineOrigin;
 use gatewright_domain::wait::{Answer, TaskToken};
-use gatewright_domain::{Digest, Timestamp, after};
+use gatewright_domain::{Timestamp, after};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-fn locked<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+pub(crate) fn locked<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -201,87 +197,6 @@ impl Builds for FakeBuilds {
             seen.status = BuildStatus::Stopped;
         }
         Ok(())
-    }
-}
-
-/// A registry in memory.
-#[derive(Debug, Default)]
-pub struct FakeRegistry {
-    images: Mutex<BTreeMap<(String, String), Digest>>,
-    scans: Mutex<BTreeMap<Digest, ScanSeen>>,
-    started: Mutex<Vec<Digest>>,
-    origin: Mutex<Option<Origin>>,
-}
-
-impl FakeRegistry {
-    /// What CodePipeline says of the actions that started releases from now on;
-    /// until then they are in progress.
-    pub fn origin_is(&self, origin: Origin) {
-        *locked(&self.origin) = Some(origin);
-    }
-
-    /// Pushes an image.
-    pub fn push(&self, repository: &str, tag: &str, digest: &Digest) {
-        locked(&self.images).insert((repository.to_owned(), tag.to_owned()), digest.clone());
-    }
-
-    /// Deletes an image.
-    pub fn delete(&self, digest: &Digest) {
-        locked(&self.images).retain(|_, known| known != digest);
-    }
-
-    /// What the scan of an image says from now on.
-    pub fn scanned(&self, seen: ScanSeen) {
-        locked(&self.scans).insert(seen.digest.clone(), seen);
-    }
-
-    /// The scans that were started.
-    pub fn started(&self) -> Vec<Digest> {
-        locked(&self.started).clone()
-    }
-}
-
-impl Registry for FakeRegistry {
-    async fn digest_of(&self, repository: &str, tag: &str) -> Result<Option<Digest>, ServiceError> {
-        Ok(locked(&self.images)
-            .get(&(repository.to_owned(), tag.to_owned()))
-            .cloned())
-    }
-
-    async fn has(&self, repository: &str, digest: &Digest) -> Result<bool, ServiceError> {
-        Ok(locked(&self.images)
-            .iter()
-            .any(|((known, _), d)| known == repository && d == digest))
-    }
-
-    async fn start_scan(&self, _repository: &str, digest: &Digest) -> Result<(), ServiceError> {
-        locked(&self.started).push(digest.clone());
-        Ok(())
-    }
-
-    async fn scan(&self, _repository: &str, digest: &Digest) -> Result<ScanSeen, ServiceError> {
-        Ok(locked(&self.scans)
-            .get(digest)
-            .cloned()
-            .unwrap_or_else(|| ScanSeen {
-                digest: digest.clone(),
-                status: None,
-                description: None,
-                enhanced: false,
-                findings: Vec::new(),
-                counts: None,
-            }))
-    }
-}
-
-impl Origins for FakeRegistry {
-    async fn origin(
-        &self,
-        _of: &CodePipelineOrigin,
-        _execution: &str,
-    ) -> Result<Origin, ServiceError> {
-        let known = locked(&self.origin).clone();
-        Ok(known.unwrap_or(Origin::InProgress))
     }
 }
 
