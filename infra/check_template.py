@@ -59,6 +59,9 @@ WAY_IN_ACTIONS = {"eks:DescribeCluster", "sts:AssumeRole"}
 OPEN_ROUTES = {"GET /approve", "HEAD /approve", "POST /approve", "POST /slack/interactions",
                "GET /releases/{id}"}
 
+# ECR's quota of images in one repository, unless it is raised.
+IMAGES_A_REPOSITORY = 100_000
+
 # The only partitions in which anything may be deleted.
 DELETABLE = {"WAIT#*", "ENV#*"}
 
@@ -331,8 +334,11 @@ def check_repositories(template: Template) -> None:
         check(properties["ImageScanningConfiguration"]["ScanOnPush"] is False, f"{name}: a scan on push uses up the day's scan")
         check({"Key": "gatewright", "Value": "image-repository"} in properties.get("Tags", []), f"{name}: the core may not look at it")
         rules = json.loads(properties["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
-        check(rules[-1]["selection"]["tagStatus"] == "any" and rules[0]["selection"]["tagPatternList"] == ["v*"],
-              f"{name}: released images are not kept first")
+        patterns = [rule["selection"].get("tagPatternList") for rule in rules]
+        check(patterns[:3] == [["v*"], ["released-*"], ["in-*"]], f"{name}: what was released or is deployed is not kept first")
+        check(patterns[-1] == ["*"], f"{name}: builds do not expire, or something without a tag does, such as a signature")
+        check(all(rule["selection"]["countNumber"] >= IMAGES_A_REPOSITORY for rule in rules[:-1]),
+              f"{name}: what is to be kept for ever expires when there is enough of it")
 
 
 def check_pipeline_policies(template: Template) -> None:

@@ -2,6 +2,7 @@
 
 use super::cfn::{Template, filled, logical};
 use gatewright_domain::pipeline::{Artifact, Definition, Versioning};
+use gatewright_domain::retention::{DEPLOYED, RELEASED};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
@@ -9,8 +10,10 @@ use serde_json::{Value, json};
 /// scanned: they serve all pipelines, so the core cannot name repositories.
 const TAG: (&str, &str) = ("gatewright", "image-repository");
 
-/// More images than anybody releases; ECR has no rule that keeps for ever.
-const PRACTICALLY_ALL: u32 = 5_000;
+/// ECR has no rule that keeps for ever, and no limit on this number but that it is
+/// positive. As many images as ECR lets a repository have (its quota, unless it is
+/// raised): the rule never finds one too many.
+const ALL: u32 = 100_000;
 
 /// What a repository must do for the artifacts in it.
 struct Kept {
@@ -86,23 +89,32 @@ fn repository(name: &str, kept: &Kept) -> Value {
     })
 }
 
-/// The last so many images. Released ones (a version tag) are claimed by rules
-/// before, which keep practically all of them, so that the last one cannot expire
-/// them. An unreleased image that still runs somewhere is not known to ECR: so
-/// many builds later it would be gone.
+/// The last so many images, and before that rules that claim what must stay: an
+/// image that a rule claims cannot be expired by one that comes later. Gatewright
+/// tags what it deploys (decision 0011).
+///
+/// The last rule counts what has a tag, which is every build. Signatures and the
+/// parts of images for several platforms have none: counted, they would push
+/// builds out, and a signature could go before its image.
 ///
 /// Images that are also known by a semantic version have it without a `v`. Those
 /// that were never released may have one too (`0.0.0-<commit>`), and ECR's
 /// patterns cannot tell: they are kept as well, which costs storage and no image.
 fn lifecycle(kept: &Kept) -> Value {
-    let mut rules = vec![released("keep what was released", "v*")];
+    let stay = |description: &str, pattern: String| newest(description, &pattern, ALL);
+    let mut rules = vec![
+        stay("keep what was released", "v*".to_owned()),
+        stay(
+            "keep what went to a protected environment",
+            format!("{RELEASED}*"),
+        ),
+        stay("keep what environments go back to", format!("{DEPLOYED}*")),
+    ];
     if kept.semver {
-        rules.push(released("keep what has a version", "*.*.*"));
+        rules.push(stay("keep what has a version", "*.*.*".to_owned()));
     }
-    let all = json!({
-        "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": kept.most,
-    });
-    rules.push((format!("keep the last {}", kept.most), all));
+    let description = format!("keep the last {}", kept.most);
+    rules.push(newest(&description, "*", kept.most));
     let rules: Vec<Value> = (1..)
         .zip(rules)
         .map(|(priority, (description, selection))| {
@@ -117,10 +129,12 @@ fn lifecycle(kept: &Kept) -> Value {
     json!({ "rules": rules })
 }
 
-fn released(description: &str, pattern: &str) -> (String, Value) {
+/// A rule that keeps so many of the images with such a tag. A rule has one pattern:
+/// of several, an image would have to match them all.
+fn newest(description: &str, pattern: &str, most: u32) -> (String, Value) {
     let selection = json!({
         "tagStatus": "tagged", "tagPatternList": [pattern],
-        "countType": "imageCountMoreThan", "countNumber": PRACTICALLY_ALL,
+        "countType": "imageCountMoreThan", "countNumber": most,
     });
     (description.to_owned(), selection)
 }
