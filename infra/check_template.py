@@ -167,11 +167,16 @@ def check_policies(template: Template) -> None:
                     leading = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
                     check(bool(leading) and set(many(leading)) <= DELETABLE,
                           f"{role} may delete more than waits and queues: the record must stay")
+                    check("ENV#*" not in many(leading or []) or {"ecr:BatchGetImage", "ecr:PutImage"} <= template.actions(role),
+                          f"{role} hands environments on and may not tag what is deployed there: it could expire")
                 check(action not in ("dynamodb:UpdateItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteTable"),
                       f"{role} may {action}: the store writes whole items in conditional transactions only")
         if role != "AnswerTaskRole":
             check(not any(a.startswith("states:SendTask") for a in template.actions(role)),
                   f"{role} may answer tasks: only answer-task may, because a token is as good as an approval")
+        if role != "ClearDeployRole":
+            check("ecr:BatchDeleteImage" not in template.actions(role),
+                  f"{role} may delete images: only clear-deploy may, which takes tags away that are no longer needed")
     check({"states:SendTaskSuccess", "states:SendTaskFailure"} <= template.actions("AnswerTaskRole"),
           "answer-task may not answer tasks")
 

@@ -95,6 +95,7 @@ async fn call(State(ecr): State<Arc<Ecr>>, headers: HeaderMap, body: Bytes) -> R
     answer(match operation {
         Some("PutImage") => ecr.put_image(&body).await,
         Some("BatchGetImage") => ecr.batch_get_image(&body).await,
+        Some("BatchDeleteImage") => ecr.batch_delete_image(&body).await,
         Some("DescribeImages") => ecr.describe_images(&body).await,
         Some("ListImages") => ecr.list_images(&body).await,
         Some("CreateRepository") => ecr.create_repository(&body),

@@ -7,6 +7,7 @@
 //! finds is prepared (the forms are described in `src/ecr/findings.rs`).
 
 mod api;
+mod delete;
 mod findings;
 mod forward;
 mod images;

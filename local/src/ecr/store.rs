@@ -124,15 +124,28 @@ impl Store {
         repository: &str,
         new: &NewImage<'_>,
     ) -> io::Result<Option<Result<(), PutRefusal>>> {
+        self.change(repository, |found| found.put(new))
+    }
+
+    /// Changes a repository; `Ok(None)` when there is none of that name. A change
+    /// that fails must leave it as it was.
+    ///
+    /// # Errors
+    /// When the index cannot be written.
+    pub(crate) fn change<V, E>(
+        &self,
+        repository: &str,
+        change: impl FnOnce(&mut Repository) -> Result<V, E>,
+    ) -> io::Result<Option<Result<V, E>>> {
         let mut repositories = locked(&self.repositories);
         let Some(found) = repositories.get_mut(repository) else {
             return Ok(None);
         };
-        let put = found.put(new);
-        if put.is_ok() {
+        let changed = change(found);
+        if changed.is_ok() {
             self.save(&repositories)?;
         }
-        Ok(Some(put))
+        Ok(Some(changed))
     }
 
     /// Keeps a blob and returns its digest.

@@ -46,6 +46,64 @@ async fn an_immutable_tag_stays_with_its_image() {
 }
 
 #[tokio::test]
+async fn a_tag_goes_alone_and_the_last_one_takes_its_image_along() {
+    let (stack, digest) = with_image().await;
+    let by = |image: Value| json!({"repositoryName": "gps", "imageIds": [image]});
+    let got = stack
+        .ecr("BatchGetImage", by(json!({"imageDigest": digest})))
+        .await;
+    let kept = json!({
+        "repositoryName": "gps", "imageTag": "in-shop.staging-4f2a", "imageDigest": digest,
+        "imageManifest": got["images"][0]["imageManifest"],
+        "imageManifestMediaType": got["images"][0]["imageManifestMediaType"],
+    });
+    stack.ecr("PutImage", kept.clone()).await;
+    let (_, again) = stack.try_ecr("PutImage", kept).await;
+    assert_eq!(again["__type"], "ImageAlreadyExistsException");
+    let other = json!({"imageDigest": "sha256:0", "imageTag": "v1"});
+    for (image, code) in [
+        (json!({}), "MissingDigestAndTag"),
+        (json!({"imageTag": "v9"}), "ImageNotFound"),
+        (json!({"imageDigest": "sha256:0"}), "ImageNotFound"),
+        (other, "ImageTagDoesNotMatchDigest"),
+    ] {
+        let told = stack.ecr("BatchDeleteImage", by(image)).await;
+        assert_eq!(told["failures"][0]["failureCode"], code);
+        assert_eq!(told["imageIds"], json!([]));
+    }
+    let tags = async || {
+        let found = stack
+            .ecr("ListImages", json!({"repositoryName": "gps"}))
+            .await;
+        let ids = found["imageIds"].as_array().unwrap().clone();
+        ids.into_iter()
+            .map(|id| id["imageTag"].clone())
+            .collect::<Vec<_>>()
+    };
+    let tag = by(json!({"imageTag": "v1"}));
+    let gone = stack.ecr("BatchDeleteImage", tag).await;
+    let expected = json!([{"imageDigest": digest, "imageTag": "v1"}]);
+    assert_eq!(
+        (&gone["imageIds"], &gone["failures"]),
+        (&expected, &json!([]))
+    );
+    assert_eq!(tags().await, [json!("in-shop.staging-4f2a")]);
+    let last = by(json!({"imageTag": "in-shop.staging-4f2a"}));
+    stack.ecr("BatchDeleteImage", last).await;
+    assert_eq!(tags().await, Vec::<Value>::new());
+    put(&stack, "gps", "v1", MANIFEST).await;
+    put(&stack, "gps", "v2", MANIFEST).await;
+    let whole = by(json!({"imageDigest": digest}));
+    let gone = stack.ecr("BatchDeleteImage", whole).await;
+    assert_eq!(gone["imageIds"].as_array().unwrap().len(), 2, "both tags");
+    assert_eq!(tags().await, Vec::<Value>::new());
+    let none = json!({"repositoryName": "gps", "imageIds": []});
+    let (_, error) = stack.try_ecr("BatchDeleteImage", none).await;
+    assert_eq!(error["__type"], "InvalidParameterException");
+    stack.stand_ins.shutdown().await;
+}
+
+#[tokio::test]
 async fn what_is_not_there_has_its_own_error() {
     let (stack, digest) = with_image().await;
     let tag = json!({"imageTag": "none"});
