@@ -53,7 +53,10 @@ PUSH_ACTIONS = {
     "ecr:BatchCheckLayerAvailability", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage",
     "ecr:StartImageScan", "ecr:UploadLayerPart",
 }
-WAY_IN_ACTIONS = {"eks:DescribeCluster", "sts:AssumeRole"}
+WAY_IN_ACTIONS = {"eks:DescribeCluster", "sts:AssumeRole"} | {
+    f"codedeploy:{action}" for action in ("CreateDeployment", "GetApplicationRevision", "GetDeployment", "GetDeploymentConfig",
+                                          "ListDeployments", "RegisterApplicationRevision", "StopDeployment")
+}
 
 # Routes that anybody may call; what they do is decided by token or signature.
 OPEN_ROUTES = {"GET /approve", "HEAD /approve", "POST /approve", "POST /slack/interactions",

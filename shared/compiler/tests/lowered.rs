@@ -154,7 +154,10 @@ fn build(build: &Build) -> String {
         write!(text, "\n  install: {line}").unwrap();
     }
     for step in &build.steps {
-        write!(text, "\n  step: {} = {}", step.name, step.run).unwrap();
+        // What CodeDeploy's steps run is the same but for the names.
+        let deploys = step.codedeploy.as_ref().map(|d| format!("{d:?}"));
+        let run = deploys.as_ref().unwrap_or(&step.run);
+        write!(text, "\n  step: {} = {run}", step.name).unwrap();
     }
     for step in &build.finally {
         write!(text, "\n  finally: {} = {}", step.name, step.run).unwrap();

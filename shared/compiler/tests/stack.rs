@@ -184,6 +184,23 @@ ssm:GetParameters on ssm:parameter/urls-production
 }
 
 #[test]
+fn builds_deploy_through_codedeploy_to_the_groups_that_their_steps_name() {
+    let text = include_str!("../../../tests/definitions/accepted/codedeploy.yaml");
+    let read = read("codedeploy.yaml", text, None).unwrap_or_else(|d| panic!("{d}"));
+    let template = stack::template(&read.definition);
+    let codedeploy = |role| -> Vec<String> {
+        let all = rights(&template, role).into_iter();
+        all.filter(|line| line.contains("codedeploy")).collect()
+    };
+    assert_eq!(codedeploy("RoleBuilds"), Vec::<String>::new());
+    insta::assert_snapshot!(codedeploy("RoleStaging").join("\n"), @r#"
+codedeploy:CreateDeployment codedeploy:GetDeployment codedeploy:ListDeployments codedeploy:StopDeployment on codedeploy:deploymentgroup:shop-worker/staging+blue codedeploy:deploymentgroup:shop/staging
+codedeploy:GetApplicationRevision codedeploy:RegisterApplicationRevision on codedeploy:application:shop codedeploy:application:shop-worker
+codedeploy:GetDeploymentConfig on codedeploy:deploymentconfig:* codedeploy:deploymentconfig:CodeDeployDefault.ECSAllAtOnce codedeploy:deploymentconfig:CodeDeployDefault.ECSCanary10Percent5Minutes
+"#);
+}
+
+#[test]
 fn only_documented_actions_are_allowed_on_everything() {
     for definition in [definition(), everything()] {
         let template = stack::template(&definition);

@@ -134,11 +134,11 @@ fn phases(definition: &Definition, stage: &Stage, build: &Build) -> Value {
     if !fetch.is_empty() {
         phases.insert("pre_build".to_owned(), json!({ "commands": fetch }));
     }
-    let steps = enter.iter().cloned().chain(told(&build.steps));
+    let steps = enter.iter().cloned().chain(told(build, &build.steps));
     let commands: Vec<String> = steps.chain(artifacts::store(definition, stage)).collect();
     let mut main = Map::from_iter([("commands".to_owned(), json!(commands))]);
     let counts = sarif(build).map(|(name, files)| count(name, files));
-    let last: Vec<String> = counts.chain(told(&build.finally)).collect();
+    let last: Vec<String> = counts.chain(told(build, &build.finally)).collect();
     if !last.is_empty() {
         let last: Vec<String> = enter.into_iter().chain(last).collect();
         main.insert("finally".to_owned(), json!(last));
@@ -147,11 +147,16 @@ fn phases(definition: &Definition, stage: &Stage, build: &Build) -> Value {
     Value::Object(phases)
 }
 
-/// Steps with a headline each, so that a log can be read.
-fn told(steps: &[Step]) -> impl Iterator<Item = String> {
+/// Steps with a headline each, so that a log can be read. Those that wait for
+/// others are told how long the build may take, in seconds from its start: they
+/// end what they began before CodeBuild ends them.
+fn told(build: &Build, steps: &[Step]) -> impl Iterator<Item = String> {
     steps.iter().flat_map(|step| {
         let headline = format!("echo {}", quoted(&format!("=== {}", step.name)));
-        [headline, strict(&step.run)]
+        let limit = step.codedeploy.iter();
+        let limit = limit.map(|_| format!("gatewright_seconds={}\n", build.timeout.0));
+        let run: String = limit.chain([step.run.clone()]).collect();
+        [headline, strict(&run)]
     })
 }
 
@@ -220,7 +225,7 @@ fn reports(definition: &Definition, build: &Build) -> Map<String, Value> {
 }
 
 /// `text` as one word of a shell, whatever is in it.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();

@@ -1,5 +1,6 @@
 //! What a build does: its steps, what runs beside them, what they leave behind.
 
+use super::codedeploy;
 use super::fields::{self, Fields};
 use super::gates;
 use super::language;
@@ -76,6 +77,7 @@ fn step(node: &Node, sink: &Sink) -> Option<Step> {
         return Some(Step {
             name,
             run: run.value,
+            codedeploy: None,
         });
     }
     if let Value::Map(entries) = &node.value
@@ -88,6 +90,9 @@ fn step(node: &Node, sink: &Sink) -> Option<Step> {
             "write it after `|`, on a line of its own, or put all of it in quotes",
         );
         return None;
+    }
+    if is_codedeploy(node) {
+        return codedeploy::step(node, sink);
     }
     let of = Fields::of(node, &node.at, &language::STEP, sink)?;
     let name = of
@@ -108,7 +113,21 @@ fn step(node: &Node, sink: &Sink) -> Option<Step> {
     Some(Step {
         name: name?.value,
         run: run?.value,
+        codedeploy: None,
     })
+}
+
+/// Whether a step says, or means to say, that it deploys through CodeDeploy.
+fn is_codedeploy(node: &Node) -> bool {
+    const KEYS: [&str; 3] = ["name", "run", "codedeploy"];
+    let Value::Map(entries) = &node.value else {
+        return false;
+    };
+    let means = |key: &str| text::nearest(key, KEYS) == Some("codedeploy");
+    let says = entries.iter().any(|(key, _)| key.value == "run");
+    entries
+        .iter()
+        .any(|(key, _)| key.value == "codedeploy" || (!says && means(&key.value)))
 }
 
 fn services(node: &Node, sink: &Sink) -> Vec<(Marked<String>, Option<Service>)> {

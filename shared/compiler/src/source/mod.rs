@@ -11,6 +11,7 @@ mod approval;
 mod artifact;
 mod build;
 mod check;
+mod codedeploy;
 mod directory;
 mod environment;
 mod fields;

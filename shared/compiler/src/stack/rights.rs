@@ -6,7 +6,7 @@ use super::cfn::{allow, arn, filled, literal};
 use super::folder;
 use super::projects::Project;
 use gatewright_domain::PipelineId;
-use gatewright_domain::pipeline::{Artifact, Environment, Form, Variable};
+use gatewright_domain::pipeline::{Artifact, CodeDeploy, Environment, Form, Variable};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -17,6 +17,7 @@ pub(super) fn of(project: &Project<'_>) -> Vec<Value> {
     statements.extend(images(project));
     statements.extend(objects(project));
     statements.extend(project.environments.values().flat_map(|e| way_in(e)));
+    statements.extend(codedeploy(project));
     statements.extend(secrets(project));
     statements
 }
@@ -169,6 +170,46 @@ fn way_in(environment: &Environment) -> Vec<Value> {
         statements.push(allow(&["sts:AssumeRole"], vec![role]));
     }
     statements
+}
+
+/// Deployments of the groups that its steps name. CodeDeploy wants to see the
+/// configuration of a deployment; the group's own is not known here.
+fn codedeploy(project: &Project<'_>) -> Vec<Value> {
+    let steps = (project.builds.iter()).flat_map(|build| build.steps.iter().chain(&build.finally));
+    let deploys: Vec<_> = steps.filter_map(|step| step.codedeploy.as_ref()).collect();
+    if deploys.is_empty() {
+        return Vec::new();
+    }
+    let resources = |named: &dyn Fn(&CodeDeploy) -> String| -> Vec<Value> {
+        let names: BTreeSet<String> = deploys.iter().map(|deploy| named(deploy)).collect();
+        names.iter().map(|name| arn("codedeploy", name)).collect()
+    };
+    let group = |d: &CodeDeploy| {
+        let (application, group) = (literal(&d.application), literal(&d.group));
+        format!("deploymentgroup:{application}/{group}")
+    };
+    let config = |d: &CodeDeploy| match &d.config {
+        Some(config) => format!("deploymentconfig:{}", literal(config)),
+        None => "deploymentconfig:*".to_owned(),
+    };
+    let groups = [
+        "codedeploy:CreateDeployment",
+        "codedeploy:GetDeployment",
+        "codedeploy:ListDeployments",
+        "codedeploy:StopDeployment",
+    ];
+    let applications = [
+        "codedeploy:GetApplicationRevision",
+        "codedeploy:RegisterApplicationRevision",
+    ];
+    vec![
+        allow(&groups, resources(&group)),
+        allow(
+            &applications,
+            resources(&|d| format!("application:{}", literal(&d.application))),
+        ),
+        allow(&["codedeploy:GetDeploymentConfig"], resources(&config)),
+    ]
 }
 
 /// The secrets and parameters that its stages name. One that is encrypted with a

@@ -169,6 +169,23 @@ pub struct Step {
     pub name: String,
     /// The commands, one a line, run one after the other.
     pub run: String,
+    /// What the commands deploy through CodeDeploy, when they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codedeploy: Option<CodeDeploy>,
+}
+
+/// What a step deploys through AWS CodeDeploy: the rights of its build are made of
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeDeploy {
+    /// The application.
+    pub application: String,
+    /// The deployment group.
+    pub group: String,
+    /// The deployment configuration, when it is not the group's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
 }
 
 /// The value of an environment variable.

@@ -82,8 +82,12 @@ fn looks_itself(steps: &[Step]) -> bool {
         let said = format!("{} {}", step.name, step.run).to_lowercase();
         WORDS.iter().any(|word| said.contains(word))
     };
-    // A step that could not be read is reported, and may be the one.
-    steps.len() != 1 || steps.iter().any(looks)
+    // CodeDeploy's own step waits until the deployment has succeeded. One that could
+    // not be read is reported, and may be the one.
+    steps.len() != 1
+        || steps
+            .iter()
+            .any(|step| step.codedeploy.is_some() || looks(step))
 }
 
 /// Where traffic moves in steps, the deploy's own steps bring nothing back.

@@ -3,6 +3,7 @@
 //! are guarded, no two triggers want the same ref.
 
 mod artifacts;
+mod deployments;
 mod environments;
 mod gates;
 mod guards;
@@ -38,6 +39,7 @@ pub(crate) fn check(
     guards::check(raw, routes, sink);
     self::routes::check(raw, routes, sink);
     environments::check(raw, routes, sink);
+    deployments::check(raw, sink);
     limits::check(raw, sink);
     quorum::check(raw, directory, sink);
 }
@@ -50,6 +52,7 @@ pub(crate) fn check_lowered(
     sink: &Sink,
 ) {
     self::routes::budgets(definition, routes, sink);
+    deployments::fit(raw, definition, sink);
     environments::accepted(raw, definition, sink);
 }
 

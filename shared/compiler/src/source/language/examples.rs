@@ -305,6 +305,35 @@ stages:
     steps: [./deploy.sh web="$IMAGE_WEB" worker="$IMAGE_WORKER"]
 "##;
 
+pub(super) const CODEDEPLOY: &str = r##"artifacts:
+  image: { type: image, repository: shop }
+environments:
+  staging:
+    smoke: [curl --fail https://staging.example.com/health]
+    rollback:
+      automatic: true
+      steps:
+        - ./task-definition.sh "$IMAGE" > task-definition.json
+        - export TASK_DEFINITION="$(./register.sh task-definition.json)"
+        - codedeploy: { application: shop, group: staging, config: CodeDeployDefault.ECSAllAtOnce }
+stages:
+  - name: Package
+    steps: [make image push]
+    produces: image
+  - name: Deploy to Staging
+    deploy: { artifact: image, environment: staging }
+    timeout: 30m
+    steps:
+      - ./task-definition.sh "$IMAGE" > task-definition.json
+      - export TASK_DEFINITION="$(./register.sh task-definition.json)"
+      - name: Shift the Traffic
+        codedeploy:
+          application: shop
+          group: staging
+          appspec: deploy/appspec.yaml
+          config: CodeDeployDefault.ECSCanary10Percent5Minutes
+"##;
+
 pub(super) const NOTIFY: &str = r##"notify:
   slack: "#shop"
   routes:

@@ -27,8 +27,8 @@ pub(crate) use pipeline::{
     SOURCE, TARGET, TARGETS, VERSIONS,
 };
 pub(crate) use stage::{
-    APPROVAL, BUILD_KEYS, COMPUTE, DEPLOY, MEMBER, QUORUM, SERVICE, SETTINGS_KEYS, STAGE, STEP,
-    VARIABLE,
+    APPROVAL, BUILD_KEYS, CODEDEPLOY, CODEDEPLOY_STEP, COMPUTE, DEPLOY, MEMBER, QUORUM, SERVICE,
+    SETTINGS_KEYS, STAGE, STEP, VARIABLE,
 };
 pub(crate) use trigger::{MANUAL, ON, PULL_REQUEST, PUSH, SCHEDULE, TAG, UPSTREAM};
 
@@ -152,7 +152,13 @@ const NAME_OR_FILLED: Kind = Kind::Form("^([A-Za-z0-9][A-Za-z0-9_-]*|.*\\$\\{\\{
 /// A path inside the source.
 const PATH: Kind = Kind::Form("^[^/\\\\]([^\\\\]*[^/\\\\])?$", "a path");
 /// Steps, in order.
-const STEPS: Kind = Kind::List(&Kind::Either(&[Kind::Text, Kind::Object(&STEP)]));
+const STEPS: Kind = Kind::List(&Kind::Either(&[
+    Kind::Text,
+    Kind::Object(&STEP),
+    Kind::Object(&CODEDEPLOY_STEP),
+]));
+/// The name of something in CodeDeploy.
+const CODEDEPLOY_NAME: Kind = Kind::Form("^[A-Za-z0-9._+=,@-]{1,100}$", "a name in CodeDeploy");
 /// All objects, in the order of the reference.
 pub(crate) static OBJECTS: &[&Object] = &[
     &PIPELINE,
@@ -177,6 +183,8 @@ pub(crate) static OBJECTS: &[&Object] = &[
     &STAGE,
     &MEMBER,
     &STEP,
+    &CODEDEPLOY_STEP,
+    &CODEDEPLOY,
     &VARIABLE,
     &SERVICE,
     &REPORT,

@@ -1,8 +1,8 @@
 //! Stages and what they are made of.
 
 use super::{
-    ENVIRONMENT_NAME, GATE, Key, Kind, NAME, NAME_OR_FILLED, Object, REPORT, STAGE_NAME, STEPS,
-    default, examples, optional, required,
+    CODEDEPLOY_NAME, ENVIRONMENT_NAME, GATE, Key, Kind, NAME, NAME_OR_FILLED, Object, PATH, REPORT,
+    STAGE_NAME, STEPS, default, examples, optional, required,
 };
 
 /// The sizes of builds.
@@ -216,6 +216,51 @@ pub(crate) static STEP: Object = Object {
         required("run", Kind::Text, "The commands."),
     ],
     example: examples::STAGE,
+};
+
+/// A step that deploys through CodeDeploy.
+pub(crate) static CODEDEPLOY_STEP: Object = Object {
+    name: "codedeploy-step",
+    what: "a CodeDeploy step",
+    doc: "Deploys a service on ECS or a Lambda function through AWS CodeDeploy, which moves the traffic and brings back the old version by itself when that fails. It may stand wherever steps of an environment do: among a deploy's, in `shift`, `verify` or `rollback`. It passes when the deployment has succeeded, however long that takes within the stage's `timeout`; a minute before, or when the build is stopped, it stops the deployment. What an earlier build left under way is stopped first.",
+    keys: &[
+        default(
+            "name",
+            Kind::Text,
+            "`CodeDeploy: <application> to <group>`",
+            "Its headline in the log.",
+        ),
+        required(
+            "codedeploy",
+            Kind::Object(&CODEDEPLOY),
+            "What is deployed, and how.",
+        ),
+    ],
+    example: examples::CODEDEPLOY,
+};
+
+/// What is deployed through CodeDeploy.
+pub(crate) static CODEDEPLOY: Object = Object {
+    name: "codedeploy",
+    what: "codedeploy",
+    doc: "A deployment of CodeDeploy. Application and group are there already; the environment's build may deploy to this group and to no other. In the application specification `$NAME` and `${NAME}` stand for exported variables, such as `$IMAGE`, and `$$` for a dollar sign; a variable that is missing or empty fails the step.",
+    keys: &[
+        required("application", CODEDEPLOY_NAME, "The application."),
+        required("group", CODEDEPLOY_NAME, "The deployment group."),
+        default(
+            "appspec",
+            PATH,
+            "`appspec.yaml`",
+            "The application specification, YAML or JSON, from the folder that the steps are in.",
+        ),
+        default(
+            "config",
+            CODEDEPLOY_NAME,
+            "the group's own",
+            "The deployment configuration, such as `CodeDeployDefault.ECSCanary10Percent5Minutes`.",
+        ),
+    ],
+    example: examples::CODEDEPLOY,
 };
 
 /// A variable from elsewhere.
