@@ -171,6 +171,9 @@ pub(crate) fn base(build: &Build, place: &Place<'_>) -> BTreeMap<String, String>
         ("AWS_SECRET_ACCESS_KEY", place.acts_as.secret.clone()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         (crate::tools::URL_VARIABLE, place.stand_ins.to_owned()),
+        // Nothing here takes as long as it does on AWS: those who wait for it look
+        // every second.
+        ("GATEWRIGHT_PAUSE_SECONDS", "1".to_owned()),
         ("CODEBUILD_BUILD_ID", build.id.clone()),
         ("CODEBUILD_BUILD_ARN", build.arn.clone()),
         ("CODEBUILD_BUILD_NUMBER", build.build_number.to_string()),

@@ -3,7 +3,10 @@
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Console, ToolError, client::Client, kubeconfig::KubeConfig, s3::S3};
+use super::{
+    Console, ToolError, client::Client, codedeploy, codedeploy::Deploy, kubeconfig::KubeConfig,
+    s3::S3,
+};
 
 /// The commands this stand-in plays.
 #[derive(Debug, Parser)]
@@ -39,6 +42,11 @@ enum Service {
     Eks {
         #[command(subcommand)]
         command: Eks,
+    },
+    /// AWS CodeDeploy.
+    Deploy {
+        #[command(subcommand)]
+        command: Deploy,
     },
     /// Amazon S3.
     S3 {
@@ -158,6 +166,7 @@ pub(super) async fn run(aws: Aws, console: &mut Console) -> Result<(), ToolError
             });
             client.ecr("PutImage", &request).await?
         }
+        Service::Deploy { command } => codedeploy::run(command, &client, console).await?,
         Service::Ecr {
             command: Ecr::GetLoginPassword,
         } => {

@@ -10,6 +10,7 @@ mod argocd;
 mod aws;
 mod chart;
 mod client;
+mod codedeploy;
 mod compose;
 mod console;
 mod containers;

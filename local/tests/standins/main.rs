@@ -9,6 +9,7 @@
 mod builds;
 mod builds_going_wrong;
 mod charts;
+mod deployments;
 mod ecr;
 mod influence;
 mod infrastructure;
