@@ -7,7 +7,7 @@ use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
 use gatewright_handler::task::{TaskInput, answer_failure};
 use gatewright_handler::{Failure, parse};
-use gatewright_steps::clear_stage;
+use gatewright_steps::{clear_stage, forget_when_cleared};
 use serde_json::{Value, json};
 
 /// Clears the stage's deploy.
@@ -28,7 +28,7 @@ where
 {
     let input: TaskInput = parse(raw)?;
     match clear_stage(store, registry, &input, clock.now()).await {
-        Ok(()) => {}
+        Ok(()) => forget_when_cleared(store, registry, &input).await,
         Err(failure) => answer_failure(store, &input, failure, clock.now()).await?,
     }
     Ok(json!({}))

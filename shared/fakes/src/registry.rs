@@ -18,6 +18,7 @@ pub struct FakeRegistry {
     scans: Mutex<BTreeMap<Digest, ScanSeen>>,
     started: Mutex<Vec<Digest>>,
     refusal: Mutex<Option<Kind>>,
+    keeps: Mutex<bool>,
     origin: Mutex<Option<Origin>>,
 }
 
@@ -28,9 +29,14 @@ impl FakeRegistry {
         *locked(&self.origin) = Some(origin);
     }
 
-    /// Changes of tags fail so from now on; `None`: they succeed again.
+    /// New tags fail so from now on; `None`: they succeed again.
     pub fn refuse(&self, kind: Option<Kind>) {
         *locked(&self.refusal) = kind;
+    }
+
+    /// Whether taking tags away fails from now on.
+    pub fn refuse_to_delete(&self, refuses: bool) {
+        *locked(&self.keeps) = refuses;
     }
 
     /// The tags of an image, in order.
@@ -38,17 +44,6 @@ impl FakeRegistry {
         let images = locked(&self.images);
         let own = images.iter().filter(|(_, known)| *known == digest);
         own.map(|((_, tag), _)| tag.clone()).collect()
-    }
-
-    fn refused(&self, action: &'static str) -> Result<(), ServiceError> {
-        match *locked(&self.refusal) {
-            Some(kind) => Err(ServiceError::of(
-                action,
-                kind,
-                "a failure that the test asked for",
-            )),
-            None => Ok(()),
-        }
     }
 
     /// Pushes an image.
@@ -110,8 +105,10 @@ impl Registry for FakeRegistry {
         digest: &Digest,
         tag: &str,
     ) -> Result<(), ServiceError> {
-        self.refused("ecr:PutImage")?;
         let wrong = |kind, why| Err(ServiceError::of("ecr:PutImage", kind, why));
+        if let Some(kind) = *locked(&self.refusal) {
+            return wrong(kind, "a failure that the test asked for");
+        }
         if !self.has(repository, digest).await? {
             return wrong(Kind::Missing, "there is no such image");
         }
@@ -134,7 +131,10 @@ impl Registry for FakeRegistry {
 
     /// The image goes with its last tag, as in ECR.
     async fn release_tag(&self, repository: &str, tag: &str) -> Result<(), ServiceError> {
-        self.refused("ecr:BatchDeleteImage")?;
+        if *locked(&self.keeps) {
+            let why = "a failure that the test asked for";
+            return Err(ServiceError::of("ecr:BatchDeleteImage", Kind::Denied, why));
+        }
         locked(&self.images).remove(&(repository.to_owned(), tag.to_owned()));
         Ok(())
     }

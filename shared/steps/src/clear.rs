@@ -3,6 +3,7 @@
 
 mod look;
 
+use crate::retain::retain_for;
 use crate::{Running, until_settled};
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, Seen, Store, WaitKey, queue_delete, queue_write, wait_write};
@@ -138,6 +139,7 @@ async fn decide<T: Table, R: Outside>(
     let mut commit = Commit::of(&running.head);
     commit.head.stage = Some(stage.name.clone());
     let clearance = clear(snapshot, now);
+    keep_images(outside, &running, environment, &clearance).await?;
     if let (Some(entry), false) = (mine, matches!(clearance, Clearance::Wait { .. })) {
         commit = commit.write(queue_delete(&pipeline, environment, entry));
     }
@@ -185,6 +187,22 @@ async fn decide<T: Table, R: Outside>(
     };
     store.commit(commit, now).await?;
     Ok(queued.then(|| (pipeline, environment.clone())))
+}
+
+/// Keeps the images that may be deployed now, before anybody is told that they
+/// may: what cannot be kept is not deployed.
+async fn keep_images<R: Outside>(
+    outside: &R,
+    running: &Running,
+    environment: &EnvironmentName,
+    clearance: &Clearance,
+) -> Result<(), Failure> {
+    match clearance {
+        Clearance::Clear { artifacts, .. } => {
+            retain_for(outside, &running.definition, environment, artifacts).await
+        }
+        Clearance::Refused { .. } | Clearance::Wait { .. } => Ok(()),
+    }
 }
 
 /// Where a release waits.

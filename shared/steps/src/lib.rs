@@ -18,7 +18,7 @@ pub use build::{BuildKey, Settled, settle_build};
 pub use clear::{clear_stage, hand_on, release_lock};
 pub use fail::fail_build;
 pub use order::order;
-pub use retain::{forget_old, retain_for};
+pub use retain::{forget_old, forget_when_cleared, retain_for};
 pub use scan::{open_scan, settle_scan};
 pub use steer::steered;
 

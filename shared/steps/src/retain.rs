@@ -1,14 +1,17 @@
 //! Keeping the images that environments run or may go back to: tags that their
 //! repositories' lifecycle rules keep (decision 0011).
 
+use crate::Running;
 use gatewright_aws::registry::Registry;
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::pipeline::{Artifact, Definition};
+use gatewright_domain::release::evidence_before;
 use gatewright_domain::retention::{kept, outdated, tag};
 use gatewright_domain::{Digest, EnvironmentName};
 use gatewright_handler::Failure;
+use gatewright_handler::task::TaskInput;
 use std::collections::BTreeSet;
 
 /// How much of an environment's history is looked through for the versions that
@@ -42,6 +45,50 @@ pub async fn retain_for<R: Registry>(
         registry.retain(repository, &artifact.digest, &tag).await?;
     }
     Ok(())
+}
+
+/// Forgets what the environment of a stage no longer goes back to, when its release
+/// has just been cleared and holds the environment. Only `clear-deploy` may take tags
+/// away: whoever else clears leaves it to the next release. Never fails.
+pub async fn forget_when_cleared<T: Table, R: Registry>(
+    store: &Store<T>,
+    registry: &R,
+    input: &TaskInput,
+) {
+    match cleared(store, input).await {
+        Ok(Some((definition, environment, coming))) => {
+            forget_old(store, registry, &definition, &environment, &coming).await;
+        }
+        Ok(None) => {}
+        Err(failure) => tracing::warn!(
+            release = %input.release, error = %failure.name,
+            "old images stay until the next deployment: {}", failure.message
+        ),
+    }
+}
+
+/// Where the stage's release may deploy now and what; `None` while it waits or
+/// when it was refused.
+async fn cleared<T: Table>(
+    store: &Store<T>,
+    input: &TaskInput,
+) -> Result<Option<(Definition, EnvironmentName, Vec<ArtifactEvidence>)>, Failure> {
+    let running = Running::read(store, &input.release).await?;
+    let (index, stage) = running.stage(&input.stage)?;
+    let (Some(deploy), Some(environment)) = (stage.deploy(), stage.environment.clone()) else {
+        return Ok(None);
+    };
+    let head = &running.head.value;
+    let (lock, _) = store.lock(&head.pipeline, &environment).await?;
+    if !lock.is_held_by(&head.release) {
+        return Ok(None);
+    }
+    let records = store.stages(&head.release).await?;
+    let evidence = evidence_before(head, &records, index);
+    let coming = deploy.artifacts.iter();
+    let coming = coming.filter_map(|name| evidence.as_ref()?.artifact(name).cloned());
+    let coming = coming.collect();
+    Ok(Some((running.definition, environment, coming)))
 }
 
 /// Takes the environment's tag from the images that it no longer goes back to, so
