@@ -171,6 +171,7 @@ impl Example {
             trigger: Some(trigger.clone()),
             route: Some("push to main".to_owned()),
             given: Vec::new(),
+            flags: Vec::new(),
             execution: format!(
                 "arn:aws:states:ap-south-1:000000000000:execution:pl-gps-001:{}",
                 self.release
@@ -194,7 +195,10 @@ impl Example {
             requester: None,
             author: trigger.author,
         };
-        self.store.begin(head, admitted, self.now()).await.unwrap();
+        self.store
+            .begin(head, admitted, Vec::new(), self.now())
+            .await
+            .unwrap();
     }
 
     async fn commit(&self, writes: Vec<Write>, change: impl FnOnce(&mut Head), fact: Fact) {

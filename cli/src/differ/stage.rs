@@ -175,7 +175,24 @@ impl Differ<'_> {
                 self.weaken(&place, what, &guarded);
             }
         }
+        self.migration(&place, old, new);
         self.gates(&place, old, new);
+    }
+
+    /// A migration that is no longer called forward-only lets older versions on
+    /// top of it.
+    fn migration(&mut self, place: &str, old: &Stage, new: &Stage) {
+        if old.migration == new.migration {
+            return;
+        }
+        let what = match (old.migration, new.migration) {
+            (Some(was), Some(is)) => instead("the migration", was, is),
+            (_, Some(is)) => format!("migrates data now, {is}"),
+            (_, None) => "is no migration any more".to_owned(),
+        };
+        let about: Vec<EnvironmentName> = old.environment.iter().cloned().collect();
+        let weaker = old.is_forward_only() && !new.is_forward_only();
+        self.weaken(place, what, if weaker { &about } else { &[] });
     }
 
     fn approval(&mut self, place: &str, about: &[EnvironmentName], old: &Approval, new: &Approval) {

@@ -2,74 +2,48 @@
 //! what ran in an environment before. Both are read from the record; an input
 //! only names them.
 
-use gatewright_aws::store::Store;
+use gatewright_aws::store::{Store, StoreError};
 use gatewright_aws::table::Table;
+use gatewright_domain::decide::undo::{self, judge_rollback, may_ask};
 use gatewright_domain::evidence::ArtifactEvidence;
+use gatewright_domain::ledger::Fact;
+use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::{Definition, Purpose};
-use gatewright_domain::release::{Deployment, Status, evidence_before};
+use gatewright_domain::release::{Head, Status, evidence_before};
 use gatewright_domain::trigger::{TriggerInput, UpstreamOrigin};
-use gatewright_domain::{EnvironmentName, ErrorName, ReleaseId};
+use gatewright_domain::undo::Flag;
+use gatewright_domain::{EnvironmentName, ErrorName};
 use gatewright_handler::Failure;
 
-/// How far back a rollback finds a target that it is not told.
-const DEPLOYMENTS: u32 = 50;
+/// What a release begins with.
+pub(crate) struct Given {
+    /// Its trigger; that of a rollback with the commit and the target filled in.
+    pub(crate) trigger: TriggerInput,
+    /// The artifacts that it did not build.
+    pub(crate) artifacts: Vec<ArtifactEvidence>,
+    /// What else is recorded as it begins.
+    pub(crate) facts: Vec<Fact>,
+}
 
-/// The artifacts that the release begins with, and its trigger with the commit
-/// and the target of a rollback filled in.
+/// What the release begins with.
 pub(crate) async fn given<T: Table>(
     store: &Store<T>,
     definition: &Definition,
-    mut trigger: TriggerInput,
-) -> Result<(TriggerInput, Vec<ArtifactEvidence>), Failure> {
-    if let Some(upstream) = trigger.upstream.clone() {
-        let artifacts = built_upstream(store, definition, &upstream).await?;
-        return Ok((trigger, artifacts));
-    }
-    match (definition.purpose, trigger.environment.clone()) {
-        (Purpose::Rollback, Some(environment)) => {
-            may_ask(store, definition, &environment, &trigger).await?;
-            let target = target(store, definition, &environment, &trigger).await?;
-            // What runs is brought back with the commands that brought it.
-            trigger.commit = target.commit;
-            trigger.to = Some(target.restored.unwrap_or(target.release));
-            Ok((trigger, target.artifacts))
+    trigger: TriggerInput,
+) -> Result<Given, Failure> {
+    let artifacts = match (&trigger.upstream, definition.purpose, &trigger.environment) {
+        (Some(upstream), _, _) => built_upstream(store, definition, upstream).await?,
+        (None, Purpose::Rollback, Some(environment)) => {
+            let environment = environment.clone();
+            return brought_back(store, definition, &environment, trigger).await;
         }
-        (Purpose::Release | Purpose::Rollback, _) => Ok((trigger, Vec::new())),
-    }
-}
-
-/// Whether the requester is of a group that may bring the environment back. A
-/// definition that names nobody leaves it to whoever may start executions.
-async fn may_ask<T: Table>(
-    store: &Store<T>,
-    definition: &Definition,
-    environment: &EnvironmentName,
-    trigger: &TriggerInput,
-) -> Result<(), Failure> {
-    let by = definition
-        .environments
-        .get(environment)
-        .map(|e| &e.rollback.by);
-    let Some(by) = by.filter(|by| !by.is_empty()) else {
-        return Ok(());
+        (None, Purpose::Release | Purpose::Rollback, _) => Vec::new(),
     };
-    let requester = trigger.requester.as_deref().unwrap_or_default();
-    let directory = store.directory().await?.value;
-    let allowed = directory.people.iter().any(|person| {
-        person.is(requester)
-            && by
-                .iter()
-                .any(|group| directory.is_member(&person.id, group))
-    });
-    if allowed {
-        return Ok(());
-    }
-    let groups: Vec<&str> = by.iter().map(|group| group.as_str()).collect();
-    let why = format!(
-        "{requester:?} may not bring {environment} back: members of {} may",
-        groups.join(" or ")
-    );
-    Err(Failure::new(ErrorName::AccessDenied, why))
+    Ok(Given {
+        trigger,
+        artifacts,
+        facts: Vec::new(),
+    })
 }
 
 /// What the other pipeline's release built, under this definition's names.
@@ -113,37 +87,81 @@ async fn built_upstream<T: Table>(
     Ok(given)
 }
 
-/// The deployment that a rollback goes back to: the one that was asked for, or
-/// the last of something else than what runs now.
-async fn target<T: Table>(
+/// What a rollback goes back to, when everything that must hold of it does.
+async fn brought_back<T: Table>(
     store: &Store<T>,
     definition: &Definition,
     environment: &EnvironmentName,
-    trigger: &TriggerInput,
-) -> Result<Deployment, Failure> {
-    let refused = |why: String| Failure::new(ErrorName::NotTriggered, why);
-    let Some(current) = store.current(&definition.id, environment).await? else {
-        return Err(refused(format!("nothing runs in {environment} yet")));
+    mut trigger: TriggerInput,
+) -> Result<Given, Failure> {
+    let refused = |(error, why): (ErrorName, String)| Failure::new(error, why);
+    let directory = match store.directory().await {
+        Ok(seen) => seen.value,
+        // Then nobody is of any group.
+        Err(StoreError::Missing(_)) => Directory::default(),
+        Err(error) => return Err(error.into()),
     };
-    let history = store
-        .deployments(&definition.id, environment, DEPLOYMENTS)
-        .await?;
-    // What a release put there and took back was not good.
-    let undone: Vec<ReleaseId> = history
-        .iter()
-        .filter(|d| d.restored.is_some())
-        .map(|d| d.release.clone())
-        .collect();
-    let good = |d: &Deployment| d.restored.is_some() || !undone.contains(&d.release);
-    let wanted = |d: &Deployment| match &trigger.to {
-        Some(to) => &d.release == to && d.restored.is_none(),
-        None => good(d) && d.digest() != current.digest(),
-    };
-    let found = history.iter().find(|d| wanted(d)).cloned();
-    found.ok_or_else(|| match &trigger.to {
-        Some(to) => refused(format!("{to} never ran in {environment}")),
-        None => refused(format!(
-            "nothing else than what runs now ran in {environment} before"
-        )),
+    let requester = trigger.requester.as_deref();
+    may_ask(definition, environment, requester, &directory).map_err(refused)?;
+    let seen = store.ways_back(&definition.id, environment).await?;
+    let judged = judge_rollback(&seen, environment, &trigger);
+    if let Some(why) = judged.refused() {
+        return Err(refused(why));
+    }
+    let target = judged
+        .target
+        .ok_or_else(|| Failure::bug("a rollback to nothing that nothing refuses"))?;
+    let typed = trigger
+        .acknowledge
+        .clone()
+        .filter(|_| !target.across.is_empty());
+    let acknowledged = typed.map(|typed| Fact::MigrationAcknowledged {
+        environment: environment.clone(),
+        by: trigger.requester.clone(),
+        typed,
+        migrated: target.across.clone(),
+    });
+    let target = target.deployment;
+    trigger.to = Some(target.version_of().clone());
+    // What runs is brought back with the commands that brought it.
+    trigger.commit = target.commit;
+    // Whoever did not say what they saw meant what ran when they asked.
+    trigger.instead_of = seen.current.map(|current| current.version_of().clone());
+    Ok(Given {
+        trigger,
+        artifacts: target.artifacts,
+        facts: acknowledged.into_iter().collect(),
     })
+}
+
+/// What people should know about the release: what was taken back from an
+/// environment that its route deploys to and that it seems to contain.
+pub(crate) async fn flags<T: Table>(
+    store: &Store<T>,
+    definition: &Definition,
+    head: &Head,
+) -> Result<Vec<Flag>, Failure> {
+    if definition.purpose == Purpose::Rollback {
+        return Ok(Vec::new());
+    }
+    let route = head
+        .route
+        .as_deref()
+        .and_then(|name| definition.trigger(name));
+    let mut environments: Vec<&EnvironmentName> = Vec::new();
+    for (_, stage) in definition.path(route) {
+        match &stage.environment {
+            Some(name) if stage.deploy().is_some() && !environments.contains(&name) => {
+                environments.push(name);
+            }
+            Some(_) | None => {}
+        }
+    }
+    let mut found = Vec::new();
+    for environment in environments {
+        let taken_back = store.all_taken_back(&definition.id, environment).await?;
+        let taken_back: Vec<_> = taken_back.into_iter().map(|seen| seen.value).collect();
+        found.extend(undo::flags(&taken_back, head));
+    }
+    Ok(found)
 }

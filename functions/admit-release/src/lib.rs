@@ -10,7 +10,6 @@ use gatewright_aws::Clock;
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::decide::{Admission, admit};
-use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::{Definition, Purpose};
 use gatewright_domain::release::{Head, Status};
@@ -18,6 +17,7 @@ use gatewright_domain::trigger::TriggerInput;
 use gatewright_domain::{Digest, ErrorName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::{Failure, parse};
 use gatewright_steps::until_settled;
+use given::Given;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ pub struct Input {
 ///
 /// # Errors
 /// `BadInput`, `NotTriggered`, `UnknownPipeline`, `AlreadyStarted` when the
-/// trigger is refused; `Transient`, `Conflict`, `AccessDenied` when we could not
+/// trigger is refused, of a rollback also `TakenBack`, `Irreversible`, `MovedOn`; `Transient`, `Conflict`, `AccessDenied` when we could not
 /// know.
 pub async fn handle<T: Table, C: Clock>(
     store: &Store<T>,
@@ -59,13 +59,8 @@ pub async fn handle<T: Table, C: Clock>(
         Admission::Refused { error, why } => Err(Failure::new(error, why)),
         Admission::Admitted { route, .. } => {
             halted(store, &definition).await?;
-            let (trigger, given) = given::given(store, &definition, trigger).await?;
-            let admitted = Admitted {
-                trigger,
-                given,
-                route,
-            };
-            until_settled(|| begin(store, clock.now(), &input, &admitted)).await
+            let given = given::given(store, &definition, trigger).await?;
+            until_settled(|| begin(store, clock.now(), &input, &definition, &given, &route)).await
         }
     }
 }
@@ -87,32 +82,28 @@ async fn halted<T: Table>(store: &Store<T>, definition: &Definition) -> Result<(
     Err(Failure::new(ErrorName::Halted, why))
 }
 
-/// A trigger that may begin a release, with what the release begins with.
-struct Admitted {
-    trigger: TriggerInput,
-    given: Vec<ArtifactEvidence>,
-    route: String,
-}
-
 async fn begin<T: Table>(
     store: &Store<T>,
     now: Timestamp,
     input: &Input,
-    admitted: &Admitted,
+    definition: &Definition,
+    given: &Given,
+    route: &str,
 ) -> Result<Value, Failure> {
-    let trigger = &admitted.trigger;
+    let trigger = &given.trigger;
     let digest = Digest::of(&input.input)?;
     if let Some(known) = store.head(&input.release).await? {
         return again(&known.value, input, &digest);
     }
-    let head = Head {
+    let mut head = Head {
         release: input.release.clone(),
         pipeline: input.pipeline.clone(),
         version: input.version.clone(),
         number: None,
         trigger: Some(trigger.clone()),
-        route: Some(admitted.route.clone()),
-        given: admitted.given.clone(),
+        route: Some(route.to_owned()),
+        given: given.artifacts.clone(),
+        flags: Vec::new(),
         input: digest,
         execution: input.execution.clone(),
         started_at: input.started_at,
@@ -125,16 +116,20 @@ async fn begin<T: Table>(
         last_seq: 0,
         last_hash: None,
     };
+    head.flags = given::flags(store, definition, &head).await?;
+    let flagged = head.flags.iter().cloned();
+    let flagged = flagged.map(|flag| Fact::Flagged { flag });
+    let more: Vec<Fact> = given.facts.iter().cloned().chain(flagged).collect();
     let fact = |number| Fact::ReleaseAdmitted {
         number,
         version: input.version.clone(),
         commit: trigger.commit.clone(),
         reference: trigger.reference.clone(),
-        route: Some(admitted.route.clone()),
+        route: Some(route.to_owned()),
         requester: trigger.requester.clone(),
         author: trigger.author.clone(),
     };
-    Ok(reply(&store.begin(head, fact, now).await?))
+    Ok(reply(&store.begin(head, fact, more, now).await?))
 }
 
 /// A start that was made before: the same one goes on, another one is refused.

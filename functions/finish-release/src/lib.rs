@@ -145,6 +145,7 @@ async fn refused<T: Table>(
         number: None,
         route: None,
         given: Vec::new(),
+        flags: Vec::new(),
         trigger: serde_json::from_value::<TriggerInput>(input.input.clone()).ok(),
         input: Digest::of(&input.input)?,
         execution: input.execution.clone(),

@@ -6,8 +6,10 @@ mod order;
 
 use gatewright_aws::builds::{BuildOrder, BuildSeen, Builds};
 use gatewright_aws::config::Config;
-use gatewright_aws::store::{Commit, Seen, Store, WaitKey, stage_write, wait_write};
-use gatewright_aws::table::{Table, When};
+use gatewright_aws::store::{
+    Commit, Seen, Store, WaitKey, migrated_write, stage_write, wait_write,
+};
+use gatewright_aws::table::{Table, When, Write};
 use gatewright_aws::{Clock, Kind};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::{Build, Stage, Work};
@@ -16,7 +18,7 @@ use gatewright_domain::wait::{Answer, Awaited, Wait};
 use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::task::{TaskInput, answer_failure, passed};
 use gatewright_handler::{Failure, parse};
-use gatewright_steps::{BuildKey, Running, fail_build, steered, until_settled};
+use gatewright_steps::{BuildKey, Running, fail_build, migrated, steered, until_settled};
 use serde_json::{Value, json};
 
 /// How long CodeBuild may queue and provision before a build counts as lost.
@@ -124,6 +126,9 @@ async fn record<T: Table>(
             commit = lock_held(store, &running, stage, commit).await?;
             if record.deploys {
                 commit = commit.write(in_force.check());
+            }
+            if let Some(write) = migrates(&running, stage, &record, now)? {
+                commit = commit.write(write);
             }
             commit = commit
                 .write(stage_write(&record, When::Absent)?)
@@ -241,6 +246,22 @@ async fn lock_held<T: Table>(
             Err(Failure::new(ErrorName::LockLost, why))
         }
     }
+}
+
+/// A migration stands in the way of going back from its beginning on: what
+/// becomes of its build may never be known.
+fn migrates(
+    running: &Running,
+    stage: &Stage,
+    record: &StageRecord,
+    now: Timestamp,
+) -> Result<Option<Write>, Failure> {
+    let head = &running.head.value;
+    let Some(migrated) = migrated(head, stage, record, false, now) else {
+        return Ok(None);
+    };
+    let write = migrated_write(&migrated, record.index, head.started_at)?;
+    Ok(Some(write))
 }
 
 /// Remembers which build was started. When the record has moved on meanwhile,

@@ -6,6 +6,7 @@ use gatewright_aws::config::Config;
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
 use gatewright_compiler::buildspec::buildspec;
+use gatewright_domain::decide::undo::{still_runs, undoes_itself};
 use gatewright_domain::evidence::{ArtifactEvidence, Evidence};
 use gatewright_domain::exported::shouted;
 use gatewright_domain::pipeline::{Build, Definition, Form, Purpose, Stage, Variable};
@@ -116,6 +117,7 @@ async fn material<T: Table>(
     let evidence = evidence_before(head, &records, index)
         .ok_or_else(|| Failure::bug("a release without a trigger"))?;
     let wanted = wanted(&running.definition, stage);
+    may_go_back(store, running, stage, &records, trigger).await?;
     if let (true, Some(environment)) = (stage.undoes(), &stage.environment) {
         let before = ran_before(store, &head.pipeline, environment, &head.release).await?;
         let Some(before) = before else {
@@ -130,6 +132,30 @@ async fn material<T: Table>(
     }
     let artifacts = pinned(&evidence, wanted.as_deref());
     Ok((trigger.commit.clone(), artifacts, evidence.exported()))
+}
+
+/// The last moment of a way back: by hand it changes what its requester saw, and
+/// by itself it leads across no migration that only goes forward.
+async fn may_go_back<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    stage: &Stage,
+    records: &[StageRecord],
+    trigger: &TriggerInput,
+) -> Result<(), Failure> {
+    let (Some(_), Some(environment)) = (stage.deploy(), &stage.environment) else {
+        return Ok(());
+    };
+    let refused = if stage.undoes() {
+        undoes_itself(&running.definition, records, environment)
+    } else if running.definition.purpose == Purpose::Rollback {
+        let pipeline = &running.head.value.pipeline;
+        let current = store.current(pipeline, environment).await?;
+        still_runs(trigger, current.as_ref())
+    } else {
+        None
+    };
+    refused.map_or(Ok(()), |(error, why)| Err(Failure::new(error, why)))
 }
 
 /// The artifacts that a stage is about: those of its deploy, or of the deploy

@@ -52,6 +52,12 @@ error_names! {
     NotApproved,
     /// The evidence is not the evidence that was approved.
     EvidenceChanged,
+    /// The way back leads across a migration that only goes forward.
+    Irreversible,
+    /// The version was taken back from the environment, and nobody has lifted it.
+    TakenBack,
+    /// The environment does not run what whoever asked for the rollback saw there.
+    MovedOn,
     /// The environment's lock belongs to another release.
     LockLost,
     /// A person ordered a halt.

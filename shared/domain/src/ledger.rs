@@ -8,8 +8,9 @@ use crate::control::Said;
 use crate::decide::Obstacle;
 use crate::gate::Judged;
 use crate::ids::{CommitSha, EnvironmentName, PersonId, PipelineId, ReleaseId, StageName};
-use crate::pipeline::Quorum;
+use crate::pipeline::{Migration, Quorum};
 use crate::release::{Failure, Status};
+use crate::undo::Flag;
 use serde::{Deserialize, Serialize};
 
 /// What happened.
@@ -159,6 +160,64 @@ pub enum Fact {
         /// What ran before.
         previous: Option<Digest>,
     },
+    /// The release contains, as far as its history tells, what was taken back.
+    Flagged {
+        /// What people should know.
+        flag: Flag,
+    },
+    /// An environment's data was migrated.
+    SchemaMigrated {
+        /// The stage.
+        stage: StageName,
+        /// The environment.
+        environment: EnvironmentName,
+        /// Whether there is a way back.
+        kind: Migration,
+    },
+    /// Somebody who asked for a rollback accepted that it leads across migrations
+    /// that only go forward.
+    MigrationAcknowledged {
+        /// The environment.
+        environment: EnvironmentName,
+        /// Who.
+        by: Option<String>,
+        /// What they typed: the title of the newest release that migrated.
+        typed: String,
+        /// The releases whose migrations stay, newest first.
+        migrated: Vec<String>,
+    },
+    /// What ran or was half deployed was replaced by what ran before, and is not
+    /// promoted again until somebody lifts that.
+    TakenBack {
+        /// The environment.
+        environment: EnvironmentName,
+        /// The title of the release that was taken back.
+        title: String,
+        /// What stays back.
+        digest: Digest,
+        /// Why.
+        why: String,
+    },
+    /// Somebody allowed again what was taken back.
+    Lifted {
+        /// The environment.
+        environment: EnvironmentName,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// What may run again.
+        digest: Digest,
+    },
+    /// Somebody wrote down what became of the reason for a rollback.
+    RollbackResolved {
+        /// The environment.
+        environment: EnvironmentName,
+        /// Who.
+        by: String,
+        /// What became of it.
+        text: String,
+    },
     /// An environment's lock was given back.
     LockReleased {
         /// The environment.
@@ -240,6 +299,7 @@ impl Fact {
             | Self::StageFailed { stage, .. }
             | Self::DeployDelayed { stage, .. }
             | Self::DeployCleared { stage, .. }
+            | Self::SchemaMigrated { stage, .. }
             | Self::ApprovalRequested { stage, .. }
             | Self::ApprovalReminded { stage }
             | Self::DecisionRecorded { stage, .. }
@@ -254,6 +314,11 @@ impl Fact {
             | Self::EnvironmentHeld { .. }
             | Self::EnvironmentFreed { .. }
             | Self::EnvironmentChanged { .. }
+            | Self::Flagged { .. }
+            | Self::MigrationAcknowledged { .. }
+            | Self::TakenBack { .. }
+            | Self::Lifted { .. }
+            | Self::RollbackResolved { .. }
             | Self::LockReleased { .. }
             | Self::DownstreamStarted { .. }
             | Self::ReleaseEnded { .. } => None,

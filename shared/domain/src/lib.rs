@@ -24,6 +24,7 @@ pub mod release;
 pub mod retention;
 pub mod text;
 pub mod trigger;
+pub mod undo;
 pub mod wait;
 
 pub use canonical::{Digest, canonical_json};

@@ -9,6 +9,7 @@ use crate::gate::Judged;
 use crate::ids::{EnvironmentName, PipelineId, ReleaseId, StageName};
 use crate::pipeline::Effect;
 use crate::trigger::TriggerInput;
+use crate::undo::Flag;
 use serde::{Deserialize, Serialize};
 
 /// Where a release stands. Every release ends in one of the last three.
@@ -71,6 +72,9 @@ pub struct Head {
     /// SHA-256 of the input's canonical JSON: a repeated start is told from a
     /// different one by it.
     pub input: Digest,
+    /// What people should know before they let it through.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
     /// The execution's ARN.
     pub execution: String,
     /// When it started.
@@ -252,6 +256,12 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// The release whose version this is: the one that was brought back, or the
+    /// one that put it there.
+    pub fn version_of(&self) -> &ReleaseId {
+        self.restored.as_ref().unwrap_or(&self.release)
+    }
+
     /// What runs, in one digest: the artifact's own where there is one, of
     /// several the SHA-256 of their names and digests.
     pub fn digest(&self) -> Digest {

@@ -55,6 +55,14 @@ pub struct TriggerInput {
     /// The release to go back to; without it, the one before what runs now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<ReleaseId>,
+    /// The release whose version whoever asks for a rollback saw running. When
+    /// another one runs by then, nothing is changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<ReleaseId>,
+    /// The title of the newest release whose forward-only migration a rollback
+    /// leads across, typed by whoever accepts that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledge: Option<String>,
 }
 
 impl TriggerInput {
@@ -83,6 +91,8 @@ impl TriggerInput {
             upstream: None,
             reason: None,
             to: None,
+            instead_of: None,
+            acknowledge: None,
         }
     }
 }

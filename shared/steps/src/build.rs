@@ -191,9 +191,9 @@ async fn record_verdict<T: Table>(
             commit = next;
             match lost {
                 None => passed(),
-                Some(why) => {
-                    commit = fail(commit, &mut after_build, ErrorName::LockLost, &why, now);
-                    Answer::failure(ErrorName::LockLost, &why)
+                Some((error, why)) => {
+                    commit = fail(commit, &mut after_build, error, &why, now);
+                    Answer::failure(error, &why)
                 }
             }
         }

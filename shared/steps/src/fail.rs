@@ -1,10 +1,10 @@
 //! A build that will never be judged: it could not be started, or was given up.
 
-use crate::{BuildKey, Running};
-use gatewright_aws::store::{Commit, Store, WaitKey, stage_write, wait_write};
-use gatewright_aws::table::{Table, When};
+use crate::{BuildKey, Running, migrated};
+use gatewright_aws::store::{Commit, Store, WaitKey, migrated_delete, stage_write, wait_write};
+use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::release::StageStatus;
+use gatewright_domain::release::{StageRecord, StageStatus};
 use gatewright_domain::wait::Answer;
 use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::Failure;
@@ -38,6 +38,9 @@ pub async fn fail_build<T: Table>(
     let mut commit = Commit::of(&running.head)
         .fact(failed)
         .write(stage_write(&record.value, When::Rev(record.rev))?);
+    if let Some(never) = never_migrated(&running, &record.value, error, now) {
+        commit = commit.write(never);
+    }
     let waiting = WaitKey::build(&key.release, key.index, key.attempt);
     if let Some(mut wait) = store.wait(&waiting).await? {
         wait.value.answer = Some(Answer::failure(error, why));
@@ -46,4 +49,18 @@ pub async fn fail_build<T: Table>(
     }
     store.commit(commit, now).await?;
     Ok(())
+}
+
+/// Of a migration that was never begun, nothing stays in the way of going back.
+fn never_migrated(
+    running: &Running,
+    record: &StageRecord,
+    error: ErrorName,
+    now: Timestamp,
+) -> Option<Write> {
+    let head = &running.head.value;
+    let stage = running.definition.stages.get(record.index)?;
+    let begun = record.build.is_some() || error == ErrorName::BuildLost || record.attempt > 1;
+    let migrated = migrated(head, stage, record, false, now).filter(|_| !begun)?;
+    Some(migrated_delete(&migrated, record.index, head.started_at))
 }

@@ -13,6 +13,7 @@ mod pass;
 mod retain;
 mod scan;
 mod steer;
+mod undo;
 
 pub use build::{BuildKey, Settled, settle_build};
 pub use clear::{clear_stage, hand_on, release_lock};
@@ -21,6 +22,7 @@ pub use order::order;
 pub use retain::{forget_old, forget_when_cleared, retain_for};
 pub use scan::{open_scan, settle_scan};
 pub use steer::steered;
+pub use undo::{lift, migrated, resolve};
 
 use gatewright_aws::store::{Seen, Store};
 use gatewright_aws::table::Table;

@@ -1,15 +1,17 @@
 //! A stage lets its release through: what that means for its environment.
 
 use crate::build::Freed;
+use crate::undo::{migrated, replaced};
 use crate::{Running, ran_before};
-use gatewright_aws::store::{Commit, Store, current_write, deployment_write};
+use gatewright_aws::store::{Commit, Store, current_write, deployment_write, migrated_write};
 use gatewright_aws::table::Table;
+use gatewright_domain::decide::undo::still_runs;
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Lock;
 use gatewright_domain::pipeline::{Deploy, Effect, Purpose, Stage};
 use gatewright_domain::release::{Deployment, StageRecord, StageStatus, evidence_before};
-use gatewright_domain::{EnvironmentName, ReleaseId, Timestamp};
+use gatewright_domain::{EnvironmentName, ErrorName, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
 
 /// Records that the stage has passed. A deploy that completes a change becomes
@@ -24,30 +26,40 @@ pub(crate) async fn pass<T: Table>(
     mut commit: Commit,
     freed: &mut Freed,
     now: Timestamp,
-) -> Result<(Commit, Option<String>), Failure> {
+) -> Result<(Commit, Option<(ErrorName, String)>), Failure> {
     let head = &running.head.value;
     if let Some(environment) = stage.works_in() {
         let (lock, rev) = store.lock(&head.pipeline, environment).await?;
         if let Some(deploy) = stage.deploy() {
             if !lock.is_held_by(&head.release) {
-                return Ok((
-                    commit,
-                    Some(format!("{environment} was deployed to without its lock")),
-                ));
+                let why = format!("{environment} was deployed to without its lock");
+                return Ok((commit, Some((ErrorName::LockLost, why))));
+            }
+            let before = store.current(&head.pipeline, environment).await?;
+            let trigger = head.trigger.as_ref();
+            if let Some(moved) = trigger.and_then(|t| still_runs(t, before.as_ref())) {
+                return Ok((commit, Some(moved)));
             }
             if deploy.effect != Effect::Partial {
-                commit = changed(
-                    store,
-                    running,
-                    (stage, deploy),
+                let change = Change {
+                    stage,
+                    deploy,
                     environment,
-                    record.index,
-                    lock.fencing,
-                    commit,
-                    now,
-                )
-                .await?;
+                    index: record.index,
+                    fencing: lock.fencing,
+                    before,
+                };
+                commit = changed(store, running, change, commit, now).await?;
             }
+        }
+        if let Some(migrated) = migrated(head, stage, record, true, now) {
+            commit = commit
+                .write(migrated_write(&migrated, record.index, head.started_at)?)
+                .fact(Fact::SchemaMigrated {
+                    stage: migrated.stage,
+                    environment: migrated.environment,
+                    kind: migrated.kind,
+                });
         }
         let last = running
             .definition
@@ -94,26 +106,31 @@ fn known_again(running: &Running, lock: Lock) -> (Lock, bool) {
     }
 }
 
-/// Records what the environment runs from now on.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one caller, and each is a thing of its own"
-)]
+/// A change of an environment that is whole now.
+struct Change<'a> {
+    stage: &'a Stage,
+    deploy: &'a Deploy,
+    environment: &'a EnvironmentName,
+    index: usize,
+    fencing: u64,
+    /// What the record says of it so far.
+    before: Option<Deployment>,
+}
+
+/// Records what the environment runs from now on and, of a way back, what it
+/// replaced.
 async fn changed<T: Table>(
     store: &Store<T>,
     running: &Running,
-    (stage, deploy): (&Stage, &Deploy),
-    environment: &EnvironmentName,
-    index: usize,
-    fencing: u64,
+    change: Change<'_>,
     commit: Commit,
     now: Timestamp,
 ) -> Result<Commit, Failure> {
     let head = &running.head.value;
-    let put = put_there(store, running, (stage, deploy), environment, index).await?;
+    let put = put_there(store, running, &change).await?;
     let deployment = Deployment {
         pipeline: head.pipeline.clone(),
-        environment: environment.clone(),
+        environment: change.environment.clone(),
         release: head.release.clone(),
         title: head.title(),
         number: head.number,
@@ -121,17 +138,21 @@ async fn changed<T: Table>(
         artifacts: put.artifacts,
         restored: put.restored,
         at: now,
-        fencing,
+        fencing: change.fencing,
     };
-    let previous = store.current(&head.pipeline, environment).await?;
-    Ok(commit
+    let commit = commit
         .write(current_write(&deployment)?)
         .write(deployment_write(&deployment)?)
         .fact(Fact::EnvironmentChanged {
-            environment: environment.clone(),
+            environment: change.environment.clone(),
             digest: deployment.digest(),
-            previous: previous.map(|d| d.digest()),
-        }))
+            previous: change.before.as_ref().map(Deployment::digest),
+        });
+    if change.deploy.effect != Effect::Undo {
+        return Ok(commit);
+    }
+    let before = change.before.as_ref();
+    replaced(store, running, change.stage, &deployment, before, commit).await
 }
 
 /// What a deploy put into its environment.
@@ -144,13 +165,11 @@ struct Put {
 async fn put_there<T: Table>(
     store: &Store<T>,
     running: &Running,
-    (stage, deploy): (&Stage, &Deploy),
-    environment: &EnvironmentName,
-    index: usize,
+    change: &Change<'_>,
 ) -> Result<Put, Failure> {
     let head = &running.head.value;
-    if stage.undoes() {
-        let before = ran_before(store, &head.pipeline, environment, &head.release)
+    if change.stage.undoes() {
+        let before = ran_before(store, &head.pipeline, change.environment, &head.release)
             .await?
             .ok_or_else(|| Failure::bug("a way back to nothing"))?;
         return Ok(Put {
@@ -160,9 +179,10 @@ async fn put_there<T: Table>(
         });
     }
     let records = store.stages(&head.release).await?;
-    let evidence = evidence_before(head, &records, index)
+    let evidence = evidence_before(head, &records, change.index)
         .ok_or_else(|| Failure::bug("a release without a trigger"))?;
-    let artifacts = deploy
+    let artifacts = change
+        .deploy
         .artifacts
         .iter()
         .map(|name| {

@@ -54,6 +54,12 @@ pub fn for_fact(fact: &Fact, head: &Head, definition: &Definition, page_url: &st
         | Fact::DeployCleared { .. }
         | Fact::LockReleased { .. }
         | Fact::DownstreamStarted { .. }
+        | Fact::Flagged { .. }
+        | Fact::SchemaMigrated { .. }
+        | Fact::MigrationAcknowledged { .. }
+        | Fact::TakenBack { .. }
+        | Fact::Lifted { .. }
+        | Fact::RollbackResolved { .. }
         | Fact::DecisionRecorded { .. }
         | Fact::ApprovalReached { .. } => return None,
     };

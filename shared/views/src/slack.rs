@@ -22,6 +22,9 @@ pub const REJECT: &str = "reject";
 /// How many characters the lines about stages may take in all.
 const STAGES_MOST: usize = 2_800;
 
+/// How many flags a message holds; the page has all of them.
+const FLAGS_MOST: usize = 3;
+
 /// A message's text, for notifications, and its blocks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SlackMessage {
@@ -103,12 +106,21 @@ fn change(view: &ReleaseMessage<'_>) -> String {
         .map(|a| format!(" by {}", slack(a, 200)))
         .unwrap_or_default();
     format!(
-        "*{}*\n`{}` {}{author}\n{}",
+        "*{}*\n`{}` {}{author}\n{}{}",
         slack(&view.definition.name, 200),
         trigger.commit.short(),
         slack(&words::reference(&trigger.reference), 300),
-        slack(subject, 500)
+        slack(subject, 500),
+        flags(view.head)
     )
+}
+
+/// What people should know about the release, a line each.
+fn flags(head: &Head) -> String {
+    let shown = head.flags.iter().take(FLAGS_MOST);
+    shown
+        .map(|flag| format!("\n⚑ {}", slack(&words::flag(flag), 350)))
+        .collect()
 }
 
 fn stages(view: &ReleaseMessage<'_>) -> String {
@@ -214,6 +226,9 @@ pub fn personal_request(
             1_000,
         )),
     ];
+    if !head.flags.is_empty() {
+        blocks.push(section(flags(head).trim_start()));
+    }
     if let Some(url) = safe_url(link) {
         blocks.push(json!({ "type": "actions", "elements": [
             { "type": "button", "action_id": "open", "url": url, "style": "primary", "text": plain("See it and decide") } ] }));
@@ -251,6 +266,12 @@ pub fn thread_line(fact: &Fact) -> Option<String> {
         | Fact::DecisionRecorded { .. }
         | Fact::ApprovalReached { .. }
         | Fact::ApprovalClosed { .. }
+        | Fact::Flagged { .. }
+        | Fact::SchemaMigrated { .. }
+        | Fact::MigrationAcknowledged { .. }
+        | Fact::TakenBack { .. }
+        | Fact::Lifted { .. }
+        | Fact::RollbackResolved { .. }
         | Fact::DownstreamStarted { .. }
         | Fact::ReleaseEnded { .. } => Some(slack(&words::fact(fact), 2_500)),
     }

@@ -313,6 +313,7 @@ fn notes(stage: &Stage) -> Vec<String> {
     let gates = stage.gates.iter();
     let gates = gates.filter(|gate| !matches!(gate, gatewright_domain::gate::Gate::Steps));
     notes.extend(gates.map(gatewright_domain::gate::Gate::demand));
+    notes.extend(stage.migration.map(|kind| format!("migrates data, {kind}")));
     notes.into_iter().map(|note| line(&note)).collect()
 }
 

@@ -3,7 +3,9 @@
 use gatewright_domain::PersonId;
 use gatewright_domain::approval::standing;
 use gatewright_domain::people::{Directory, Person};
-use gatewright_domain::pipeline::{Approval, Definition, Quorum, Stage as Defined, Work};
+use gatewright_domain::pipeline::{
+    Approval, Definition, Migration, Quorum, Stage as Defined, Work,
+};
 use gatewright_views::asked;
 use serde::Serialize;
 
@@ -24,6 +26,8 @@ pub struct Stage {
     pub retries: u32,
     pub asked: Vec<Asked>,
     pub reachable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
     pub on_failure: Option<String>,
 }
 
@@ -77,6 +81,7 @@ pub fn planned(
         retries: build.map_or(0, |build| build.retries),
         asked,
         reachable,
+        migration: stage.migration,
         on_failure: stage.on_failure.as_ref().map(ToString::to_string),
     }
 }

@@ -7,7 +7,7 @@ use super::{Plan, Refused};
 use crate::style::{BAD, GOOD, HEAD, SOFT, WAITING, paint};
 use crate::table::drawn;
 use crate::words::count;
-use gatewright_domain::pipeline::GroupKind;
+use gatewright_domain::pipeline::{GroupKind, Migration};
 use gatewright_domain::text::spoken;
 use gatewright_domain::trigger::Cause;
 use gatewright_views::text::{line, listed};
@@ -254,6 +254,14 @@ impl Stage {
             ),
         });
         rows("quorum", quorum.collect());
+        let data = self.migration.map(|kind| match kind {
+            Migration::ForwardOnly => paint(
+                WAITING,
+                "migrated, forward-only: nothing older is put on top of it by itself",
+            ),
+            Migration::Reversible => "migrated, reversible".to_owned(),
+        });
+        rows("data", data.into_iter().collect());
         let fails = self.on_failure.iter();
         rows("fails", fails.map(|to| format!("→ {}", line(to))).collect());
         told

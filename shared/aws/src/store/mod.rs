@@ -12,6 +12,7 @@ mod keys;
 mod pipelines;
 mod releases;
 mod stages;
+mod undone;
 mod waits;
 
 pub use approvals::decision_write;
@@ -20,6 +21,7 @@ pub use environments::{current_write, deployment_write, queue_delete, queue_writ
 pub use pipelines::{Applied, Live};
 pub use releases::{Commit, Start, start_write};
 pub use stages::{artifact_write, stage_write};
+pub use undone::{migrated_delete, migrated_write, rolled_back_write, taken_back_write};
 pub use waits::{Due, WaitKey, wait_delete, wait_write};
 
 use crate::table::{Item, Table, TableError};

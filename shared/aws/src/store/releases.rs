@@ -141,7 +141,7 @@ impl<T: Table> Store<T> {
     }
 
     /// Begins a release: takes the pipeline's next number and writes head, first
-    /// event and look-ups in one transaction. A push or a person's request makes
+    /// event, `more` of them and look-ups in one transaction. A push or a person's request makes
     /// its commit the last one of its branch.
     ///
     /// # Errors
@@ -150,6 +150,7 @@ impl<T: Table> Store<T> {
         &self,
         mut head: Head,
         admitted: impl FnOnce(u64) -> Fact,
+        more: Vec<Fact>,
         now: Timestamp,
     ) -> Result<Head, StoreError> {
         let counter = self.counter(&head.pipeline).await?;
@@ -180,7 +181,7 @@ impl<T: Table> Store<T> {
         let commit = Commit {
             rev: None,
             head,
-            facts: vec![admitted(number)],
+            facts: std::iter::once(admitted(number)).chain(more).collect(),
             writes,
         };
         self.commit(commit, now).await

@@ -4,8 +4,8 @@
 use gatewright_domain::ErrorName::{
     self, AccessDenied, AlreadyStarted, ApprovalExpired, BadInput, Bug, BuildFailed, BuildFault,
     BuildLost, BuildStopped, BuildTimedOut, Conflict, EvidenceChanged, Frozen, GateDenied, Halted,
-    LockLost, NotApproved, NotPromoted, NotTriggered, Orphaned, Rejected, ReleaseEnded, Superseded,
-    Transient, UnknownPipeline, WaitExpired,
+    Irreversible, LockLost, MovedOn, NotApproved, NotPromoted, NotTriggered, Orphaned, Rejected,
+    ReleaseEnded, Superseded, TakenBack, Transient, UnknownPipeline, WaitExpired,
 };
 
 /// A function that a state calls.
@@ -62,6 +62,9 @@ impl Function {
                 UnknownPipeline,
                 NotTriggered,
                 AlreadyStarted,
+                TakenBack,
+                Irreversible,
+                MovedOn,
                 Halted,
                 AccessDenied,
                 Transient,
@@ -77,6 +80,8 @@ impl Function {
                 BuildTimedOut,
                 BuildLost,
                 GateDenied,
+                Irreversible,
+                MovedOn,
                 LockLost,
                 Halted,
                 Frozen,
@@ -103,6 +108,8 @@ impl Function {
                 NotApproved,
                 EvidenceChanged,
                 GateDenied,
+                TakenBack,
+                MovedOn,
                 NotPromoted,
                 Superseded,
                 Orphaned,

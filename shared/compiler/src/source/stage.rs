@@ -10,6 +10,7 @@ use super::sink::{Marked, Sink, Span};
 use super::tree::Node;
 use super::values;
 use gatewright_domain::ids::StageName;
+use gatewright_domain::pipeline::Migration;
 
 /// A stage as written: what could be read of it, with places. A matrix has one
 /// for each of its legs.
@@ -26,6 +27,7 @@ pub(crate) struct RawStage {
     pub(crate) environment: Option<Marked<String>>,
     pub(crate) settings: Settings,
     pub(crate) build: RawBuild,
+    pub(crate) migration: Option<Marked<Migration>>,
     pub(crate) kind: Kind,
 }
 
@@ -49,6 +51,7 @@ impl RawStage {
             environment: None,
             settings: Settings::default(),
             build: RawBuild::default(),
+            migration: None,
             kind: Kind::Unclear,
         }
     }
@@ -130,9 +133,21 @@ pub(crate) fn read(node: &Node, leg: Option<&super::matrix::Leg>, sink: &Sink) -
         }),
         settings: settings::read(&of, sink),
         build: build::read(&of, sink),
+        migration: migration(&of, sink),
         kind,
         at,
     })
+}
+
+/// What the stage makes of its environment's data.
+fn migration(of: &Fields<'_>, sink: &Sink) -> Option<Marked<Migration>> {
+    let node = of.get("migration")?;
+    let said = fields::one_of(node, "migration", language::MIGRATIONS, sink)?;
+    let kind = match said.value {
+        "reversible" => Migration::Reversible,
+        _ => Migration::ForwardOnly,
+    };
+    Some(Marked::new(kind, &said.at))
 }
 
 /// Reads a stage of a group.

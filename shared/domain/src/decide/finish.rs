@@ -12,23 +12,26 @@ pub struct Ending {
     pub status: Status,
     /// What a person should know, when it ends early.
     pub failure: Option<Failure>,
-    /// The environments of which nobody knows what they run; none unless it ends
-    /// dirty.
+    /// The environments of which nobody knows what they run, or that run what
+    /// failed; none unless it ends dirty.
     pub dirty: Vec<EnvironmentName>,
 }
 
 /// Decides the terminal state: `succeeded` without a failure; otherwise
 /// `failed-dirty` when an environment was changed, the change is not known to be
 /// whole, and it was not undone either, because then nobody knows what the
-/// environment runs; otherwise `failed-clean`.
+/// environment runs; also when it should have been undone and was not, because
+/// then it runs what failed; otherwise `failed-clean`.
 ///
 /// `known` is the release's own record of a failed stage; it is more exact than
 /// what the state machine caught, which can be a bare `States.Timeout`.
 pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
     let last = last_attempts(records);
     let half_changed = half_changed(&last);
+    let not_undone = not_undone(&last);
     let mut dirty: Vec<EnvironmentName> = Vec::new();
-    for environment in half_changed.iter().filter_map(|r| r.environment.clone()) {
+    let left = half_changed.iter().chain(&not_undone);
+    for environment in left.filter_map(|r| r.environment.clone()) {
         if !dirty.contains(&environment) {
             dirty.push(environment);
         }
@@ -87,25 +90,43 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
         },
         (first, undoing) => first.or(undoing).unwrap_or(caught),
     };
-    let status = if half_changed.is_empty() {
-        Status::FailedClean
-    } else {
-        let places: Vec<&str> = dirty.iter().map(EnvironmentName::as_str).collect();
-        let places = match places.as_slice() {
-            [] => "its environment".to_owned(),
-            places => places.join(" and "),
-        };
-        failure.cause = format!(
-            "{}; it is not known what {places} runs now: look before anything else",
-            failure.cause
-        );
-        Status::FailedDirty
+    let places: Vec<&str> = dirty.iter().map(EnvironmentName::as_str).collect();
+    let places = match places.as_slice() {
+        [] => "its environment".to_owned(),
+        places => places.join(" and "),
+    };
+    let left = match (half_changed.is_empty(), not_undone.is_empty()) {
+        (false, _) => Some(format!("it is not known what {places} runs now")),
+        (true, false) => Some(format!("{places} still runs what failed")),
+        (true, true) => None,
+    };
+    let status = match left {
+        None => Status::FailedClean,
+        Some(left) => {
+            failure.cause = format!("{}; {left}: look before anything else", failure.cause);
+            Status::FailedDirty
+        }
     };
     Ending {
         status,
         failure: Some(failure),
         dirty,
     }
+}
+
+/// The records of ways back that were needed and did not come, after a change
+/// that is whole: nobody has to guess what runs, but it is what failed.
+fn not_undone<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
+    let left = |undo: &&StageRecord| {
+        let changed = last.iter().any(|other| {
+            other.deploys
+                && other.effect != Some(Effect::Undo)
+                && other.environment == undo.environment
+                && other.build_may_have_run()
+        });
+        undo.effect == Some(Effect::Undo) && undo.status != StageStatus::Passed && changed
+    };
+    last.iter().copied().filter(left).collect()
 }
 
 /// The records of changes that left their environment between two versions: they
@@ -136,7 +157,7 @@ fn half_changed<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
 impl StageRecord {
     /// Whether the build of this attempt may have run commands. A start that
     /// CodeBuild refused has run none; one whose outcome nobody recorded may have.
-    fn build_may_have_run(&self) -> bool {
+    pub(crate) fn build_may_have_run(&self) -> bool {
         let refused = |error: crate::ErrorName| error != crate::ErrorName::BuildLost;
         self.build.is_some()
             || !self

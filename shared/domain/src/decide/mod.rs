@@ -11,6 +11,7 @@ mod obstacle;
 mod promotion;
 mod scan;
 mod steer;
+pub mod undo;
 
 pub use admit::{Admission, admit};
 pub use answer::{Outcome, Refusal, answer};

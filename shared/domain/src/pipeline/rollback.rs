@@ -96,6 +96,7 @@ impl Definition {
             environment: Some(name.clone()),
             work,
             gates: stage.gates.clone(),
+            migration: None,
             on_failure: None,
         };
         let mut way = Vec::new();
@@ -127,6 +128,7 @@ impl Definition {
             way.push(Stage {
                 name: named(": smoke test"),
                 of: Some(named("")),
+                migration: None,
                 on_failure: None,
                 ..smoke.clone()
             });

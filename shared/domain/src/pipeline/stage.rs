@@ -24,6 +24,10 @@ pub struct Stage {
     pub work: Work,
     /// What must hold of its evidence.
     pub gates: Vec<Gate>,
+    /// Whether it changes the environment's data, and whether that can be taken
+    /// back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
     /// The stage that undoes what was done when this one fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<StageName>,
@@ -73,6 +77,11 @@ impl Stage {
         !matches!(self.work, Work::Pause(_))
     }
 
+    /// Whether it changes data in a way that no older version can be put upon.
+    pub fn is_forward_only(&self) -> bool {
+        self.migration == Some(Migration::ForwardOnly)
+    }
+
     /// The scan gate of this stage, if it has one.
     pub fn scan_gate(&self) -> Option<&Gate> {
         self.gates.iter().find(|gate| gate.is_scan())
@@ -86,6 +95,33 @@ impl Stage {
             Work::Approval(approval) => approval.expires,
             Work::Pause(pause) => pause.lasts,
         }
+    }
+}
+
+/// What a migration of an environment's data allows afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Migration {
+    /// There is no way back: an older version meets newer data.
+    ForwardOnly,
+    /// What ran before can be brought back; the way back takes the data with it
+    /// or needs no change of it.
+    Reversible,
+}
+
+impl Migration {
+    /// The word in definitions and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ForwardOnly => "forward-only",
+            Self::Reversible => "reversible",
+        }
+    }
+}
+
+impl std::fmt::Display for Migration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -66,6 +66,8 @@ pub(super) struct Change {
     pub requester: Option<String>,
     pub reference: String,
     pub cause: Option<String>,
+    /// What people should know before they let it through.
+    pub flags: Vec<String>,
 }
 
 impl Change {
@@ -90,6 +92,7 @@ impl Change {
             requester: trigger.requester.as_ref().map(known),
             reference: words::reference(&trigger.reference),
             cause: trigger.cause.map(|cause| cause.to_string()),
+            flags: head.flags.iter().map(words::flag).collect(),
         })
     }
 }

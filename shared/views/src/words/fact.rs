@@ -10,7 +10,7 @@ use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::Quorum;
 
 /// How much of a cause or a reason a sentence holds; the record has all of it.
-const MOST: usize = 2_000;
+pub(super) const MOST: usize = 2_000;
 
 /// What happened, in one sentence.
 pub fn fact(fact: &Fact) -> String {
@@ -81,6 +81,12 @@ pub fn fact(fact: &Fact) -> String {
         | Fact::StagePassed { .. }
         | Fact::StageFailed { .. }
         | Fact::DeployCleared { .. } => of_stage(fact),
+        Fact::Flagged { .. }
+        | Fact::SchemaMigrated { .. }
+        | Fact::MigrationAcknowledged { .. }
+        | Fact::TakenBack { .. }
+        | Fact::Lifted { .. }
+        | Fact::RollbackResolved { .. } => super::undo::of_undo(fact),
         Fact::ApprovalRequested { .. }
         | Fact::ApprovalReminded { .. }
         | Fact::DecisionRecorded { .. }
@@ -231,7 +237,7 @@ fn of_approval(fact: &Fact) -> String {
 /// Never reached: `fact` sends every kind to the function that knows it, and a
 /// test holds it to that. A record must be readable whatever happens, so this
 /// names the stage instead of giving up.
-fn of_kind(fact: &Fact) -> String {
+pub(super) fn of_kind(fact: &Fact) -> String {
     fact.stage().map_or_else(String::new, named)
 }
 
@@ -285,7 +291,7 @@ fn clause(words: &str, who: Option<&str>) -> String {
     who.map_or_else(String::new, |who| format!(", {words} {}", line(who)))
 }
 
-fn named(stage: &StageName) -> String {
+pub(super) fn named(stage: &StageName) -> String {
     quoted(stage.as_str())
 }
 

@@ -107,6 +107,18 @@ fn helps_with(name: ErrorName) -> &'static [&'static str] {
             "What was measured is not what was approved, so nothing was deployed.",
             "Compare the evidence of the two, find out who changed it, and have a new release approved.",
         ],
+        ErrorName::Irreversible => &[
+            "Data was migrated in a way that only goes forward; the reason names the releases. Nothing was put on top of it.",
+            "Correct it with a new release, or go back by hand with `gatewright rollback … --acknowledge` once somebody knows that the older version can live with the newer data.",
+        ],
+        ErrorName::TakenBack => &[
+            "This version was taken back from the environment: release a correction.",
+            "When the reason is gone, `gatewright lift` with a reason allows it again; then start the release again.",
+        ],
+        ErrorName::MovedOn => &[
+            "Something else has been put there since the rollback was asked for: nothing was changed.",
+            "See what runs now with `gatewright status`, and ask again if it is still wanted.",
+        ],
         ErrorName::LockLost => &[
             "Another release has the environment now; this one must not change it any more.",
             "See what runs there and, when this release is still wanted, start it again.",

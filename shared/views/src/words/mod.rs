@@ -5,10 +5,12 @@
 mod fact;
 mod helps;
 mod obstacle;
+mod undo;
 
 pub use fact::fact;
 pub use helps::{failure, helps, refusal, what_failed};
 pub use obstacle::{obstacle, obstacles};
+pub use undo::flag;
 
 use crate::text::line;
 use gatewright_domain::approval::{Choice, State, Via};

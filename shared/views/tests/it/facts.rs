@@ -109,6 +109,43 @@ pub fn facts(text: &str) -> Vec<Fact> {
             digest: digest(),
             previous: None,
         },
+        Fact::Flagged {
+            flag: gatewright_domain::undo::Flag {
+                environment: production(),
+                title: text.to_owned(),
+                commit: "b".repeat(40).parse().unwrap(),
+                same: false,
+                why: text.to_owned(),
+            },
+        },
+        Fact::SchemaMigrated {
+            stage: stage.clone(),
+            environment: production(),
+            kind: gatewright_domain::pipeline::Migration::ForwardOnly,
+        },
+        Fact::MigrationAcknowledged {
+            environment: production(),
+            by: Some(text.to_owned()),
+            typed: text.to_owned(),
+            migrated: vec![text.to_owned()],
+        },
+        Fact::TakenBack {
+            environment: production(),
+            title: text.to_owned(),
+            digest: digest(),
+            why: text.to_owned(),
+        },
+        Fact::Lifted {
+            environment: production(),
+            by: text.to_owned(),
+            reason: text.to_owned(),
+            digest: digest(),
+        },
+        Fact::RollbackResolved {
+            environment: production(),
+            by: text.to_owned(),
+            text: text.to_owned(),
+        },
         Fact::LockReleased {
             environment: production(),
         },

@@ -194,6 +194,7 @@ fn head(definition: &Definition, message: &str, author: &str) -> Head {
         }),
         route: None,
         given: Vec::new(),
+        flags: Vec::new(),
         input: Digest::of_bytes(b"input"),
         execution: "arn:x".to_owned(),
         started_at: after(now(), -7_200),

@@ -8,6 +8,7 @@ mod environments;
 mod gates;
 mod guards;
 mod limits;
+mod migrations;
 mod names;
 mod overlap;
 mod quorum;
@@ -40,6 +41,7 @@ pub(crate) fn check(
     self::routes::check(raw, routes, sink);
     environments::check(raw, routes, sink);
     deployments::check(raw, sink);
+    migrations::check(raw, sink);
     limits::check(raw, sink);
     quorum::check(raw, directory, sink);
 }

@@ -246,6 +246,11 @@ stages:
   - name: Deploy
     deploy: { artifact: image, environment: staging }
     steps: [kubectl set image deployment/shop shop="$IMAGE"]
+
+  - name: Migrate the Data
+    environment: staging
+    migration: reversible
+    steps: [./migrate.sh]
 "##;
 
 pub(super) const PARALLEL: &str = r##"stages:
@@ -302,6 +307,7 @@ stages:
       remind: 4h
   - name: Deploy to Production
     deploy: { artifacts: [web, worker], environment: production }
+    migration: forward-only
     steps: [./deploy.sh web="$IMAGE_WEB" worker="$IMAGE_WORKER"]
 "##;
 

@@ -7,6 +7,8 @@ use super::{
 
 /// The sizes of builds.
 pub(crate) const COMPUTE: &[&str] = &["small", "medium", "large", "xlarge", "2xlarge"];
+/// What a migration allows afterwards.
+pub(crate) const MIGRATIONS: &[&str] = &["forward-only", "reversible"];
 /// What `defaults` and stages share.
 pub(crate) const SETTINGS_KEYS: &[&str] = &[
     "project", "image", "compute", "timeout", "retries", "runtimes", "env", "cache", "install",
@@ -116,6 +118,12 @@ const IN: Key = optional(
     "The environment that the stage works in, or asks about.",
 );
 
+const MIGRATION: Key = optional(
+    "migration",
+    Kind::Word(MIGRATIONS),
+    "Of a build or deploy in an environment: it changes the environment's data. `forward-only`: no older version is put on top of it by itself, and by hand only by somebody who types which migration that leads across. `reversible`: what ran before can live with the data, or the way back takes it along.",
+);
+
 /// A stage.
 pub(crate) static STAGE: Object = Object {
     name: "stage",
@@ -171,6 +179,7 @@ pub(crate) static STAGE: Object = Object {
         EXPORTS,
         REPORTS,
         PRODUCES,
+        MIGRATION,
         GATES,
     ],
     example: examples::STAGE,
@@ -201,6 +210,7 @@ pub(crate) static MEMBER: Object = Object {
         EXPORTS,
         REPORTS,
         PRODUCES,
+        MIGRATION,
         GATES,
     ],
     example: examples::PARALLEL,

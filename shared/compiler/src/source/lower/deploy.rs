@@ -143,6 +143,7 @@ impl Family<'_> {
             environment: self.base.environment.clone(),
             work,
             gates,
+            migration: None,
             on_failure: None,
         }
     }
@@ -192,6 +193,7 @@ fn undo(stage: &Stage, raw: &RawPipeline) -> Option<Stage> {
             build,
         }),
         gates: vec![Gate::Steps],
+        migration: None,
         on_failure: None,
     })
 }

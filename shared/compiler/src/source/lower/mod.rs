@@ -142,6 +142,7 @@ fn stage(raw: &RawPipeline, id: &PipelineId, stage: &RawStage) -> Option<Stage> 
         environment,
         work,
         gates,
+        migration: stage.migration.as_ref().map(|said| said.value),
         on_failure: None,
     })
 }

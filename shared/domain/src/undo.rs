@@ -1,0 +1,228 @@
+//! What was undone: versions that stay back, migrations that stand in the way,
+//! and the history of rollbacks. What follows from them is in `decide::undo`.
+
+use crate::Timestamp;
+use crate::canonical::Digest;
+use crate::ids::{CommitSha, EnvironmentName, PipelineId, ReleaseId, StageName};
+use crate::pipeline::Migration;
+use crate::release::Deployment;
+use crate::trigger::Ref;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// A version that was taken back from an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenBack {
+    /// The pipeline.
+    pub pipeline: PipelineId,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// What was taken back, in one digest.
+    pub digest: Digest,
+    /// The release whose version it is.
+    pub release: ReleaseId,
+    /// Its title.
+    pub title: String,
+    /// Its number.
+    pub number: Option<u64>,
+    /// Its commit.
+    pub commit: CommitSha,
+    /// The ref that it was released from.
+    pub reference: String,
+    /// Why it was taken back.
+    pub why: String,
+    /// Who asked for that; nobody when it was automatic.
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Who allowed it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifted: Option<Lifted>,
+}
+
+impl TakenBack {
+    /// Whether it still stays back.
+    pub fn is_active(&self) -> bool {
+        self.lifted.is_none()
+    }
+
+    /// `pl-gps-001#142 (commit 4f2a9c01)`.
+    pub fn named(&self) -> String {
+        format!("{} (commit {})", self.title, self.commit.short())
+    }
+}
+
+/// That something taken back may run again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifted {
+    /// Who said so.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A migration of an environment's data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Migrated {
+    /// The pipeline.
+    pub pipeline: PipelineId,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The stage that migrates.
+    pub stage: StageName,
+    /// Whether there is a way back.
+    pub kind: Migration,
+    /// The release.
+    pub release: ReleaseId,
+    /// Its title.
+    pub title: String,
+    /// When it passed; until then, when the stage began.
+    pub at: Timestamp,
+    /// Whether it is known to have passed. Until then it may have run, in part
+    /// or as a whole.
+    pub passed: bool,
+}
+
+/// A version in the history of rollbacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ran {
+    /// The release whose version it is.
+    pub release: ReleaseId,
+    /// Its title.
+    pub title: String,
+    /// Its commit.
+    pub commit: CommitSha,
+    /// What it is, in one digest.
+    pub digest: Digest,
+}
+
+/// One rollback that has passed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// The pipeline.
+    pub pipeline: PipelineId,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The release that undid: itself, or one of a rollback by hand.
+    pub release: ReleaseId,
+    /// Its title.
+    pub title: String,
+    /// Whether nobody had to ask for it.
+    pub automatic: bool,
+    /// What ran, or was half deployed.
+    pub from: Ran,
+    /// What runs again.
+    pub to: Ran,
+    /// Who asked for it; nobody when it was automatic.
+    pub by: Option<String>,
+    /// Why.
+    pub why: String,
+    /// When the failure was recorded, or the rollback was asked for.
+    pub failed_at: Timestamp,
+    /// When what ran before ran again.
+    pub at: Timestamp,
+    /// The seconds between the two.
+    pub seconds: i64,
+    /// What became of the reason, once somebody wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
+}
+
+/// What became of the reason for a rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// Who wrote it.
+    pub by: String,
+    /// What became of it.
+    pub text: String,
+    /// When it was written.
+    pub at: Timestamp,
+}
+
+/// Something that people should know before they let a release through: as far
+/// as its branch tells, it contains what was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flag {
+    /// The environment that it was taken back from.
+    pub environment: EnvironmentName,
+    /// The title of the release that was taken back.
+    pub title: String,
+    /// Its commit.
+    pub commit: CommitSha,
+    /// Whether this release is of that very commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub same: bool,
+    /// Why it was taken back.
+    pub why: String,
+}
+
+impl Flag {
+    /// The flag in words; `why` is other people's text and not in it.
+    pub fn told(&self) -> String {
+        let Self {
+            environment,
+            title,
+            commit,
+            ..
+        } = self;
+        let commit = commit.short();
+        if self.same {
+            return format!("is of commit {commit}, taken back from {environment} as {title}");
+        }
+        format!(
+            "contains {title} (commit {commit}), taken back from {environment}, unless it was reverted"
+        )
+    }
+}
+
+/// All that is known of an environment's ways back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WaysBack {
+    /// What runs.
+    pub current: Option<Deployment>,
+    /// What ran, newest first, with what runs.
+    pub history: Vec<Deployment>,
+    /// What was taken back, also what was lifted again.
+    pub taken_back: Vec<TakenBack>,
+    /// The migrations, newest first.
+    pub migrations: Vec<Migrated>,
+    /// The releases of which a stage failed there after their deploy.
+    pub failed: BTreeSet<ReleaseId>,
+}
+
+/// A version that an environment can go back to, or why it cannot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Target {
+    /// When it ran last.
+    pub deployment: Deployment,
+    /// Whether it was good.
+    pub standing: Standing,
+    /// The titles of the releases, newest first, whose forward-only migrations
+    /// lie between it and what runs.
+    pub across: Vec<String>,
+}
+
+/// How good a version was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Standing {
+    /// It ran, and nothing failed there.
+    Good,
+    /// It is what runs, or the same by its digest.
+    Runs,
+    /// A stage of its release failed there.
+    Failed,
+    /// It was taken back.
+    TakenBack {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Whether two releases are of the same branch, as far as a newer one of it can
+/// be expected to contain the older.
+pub(crate) fn same_line(one: &str, other: &str) -> bool {
+    one == other && matches!(Ref::parse(one), Some(Ref::Branch(_)))
+}

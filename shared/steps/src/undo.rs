@@ -1,0 +1,376 @@
+//! Going back: what is recorded when an environment runs what ran before, and
+//! what people do about it afterwards.
+
+use crate::{Running, known_definition, until_settled};
+use gatewright_aws::store::{Commit, Seen, Store, rolled_back_write, taken_back_write};
+use gatewright_aws::table::{Table, When};
+use gatewright_domain::evidence::ArtifactEvidence;
+use gatewright_domain::ledger::Fact;
+use gatewright_domain::pipeline::Stage;
+use gatewright_domain::release::{
+    Deployment, Head, StageRecord, StageStatus, Status, digest_of, evidence_before, last_attempts,
+};
+use gatewright_domain::undo::{Lifted, Migrated, Ran, Resolution, RolledBack, TakenBack};
+use gatewright_domain::{EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp};
+use gatewright_handler::Failure;
+
+/// How many releases back one is looked for that was only half deployed.
+const RELEASES: u32 = 10;
+/// How many rollbacks back one is looked for that is resolved.
+const ROLLBACKS: u32 = 200;
+
+/// The migration that the stage is, if it is one.
+#[must_use]
+pub fn migrated(
+    head: &Head,
+    stage: &Stage,
+    record: &StageRecord,
+    passed: bool,
+    now: Timestamp,
+) -> Option<Migrated> {
+    Some(Migrated {
+        pipeline: head.pipeline.clone(),
+        environment: stage.works_in()?.clone(),
+        stage: stage.name.clone(),
+        kind: stage.migration?,
+        release: head.release.clone(),
+        title: head.title(),
+        at: if passed { now } else { record.started_at },
+        passed,
+    })
+}
+
+/// A version that a way back has replaced, and what is known of it.
+struct Bad {
+    head: Head,
+    artifacts: Vec<ArtifactEvidence>,
+}
+
+impl Bad {
+    fn ran(&self) -> Option<Ran> {
+        Some(Ran {
+            release: self.head.release.clone(),
+            title: self.head.title(),
+            commit: self.head.trigger.as_ref()?.commit.clone(),
+            digest: digest_of(&self.artifacts),
+        })
+    }
+}
+
+/// Who wanted a way back, why, and since when something was wrong.
+struct Wanted {
+    automatic: bool,
+    by: Option<String>,
+    why: String,
+    failed_at: Timestamp,
+}
+
+/// Records what a way back that has passed replaced: it stays back from now on,
+/// and the rollback is history. `deployment` is what runs again, `before` what
+/// the record said until then.
+pub(crate) async fn replaced<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    stage: &Stage,
+    deployment: &Deployment,
+    before: Option<&Deployment>,
+    mut commit: Commit,
+) -> Result<Commit, Failure> {
+    let head = &running.head.value;
+    let records = store.stages(&head.release).await?;
+    let (wanted, bad) = if stage.undoes() {
+        let own = Bad {
+            artifacts: own_artifacts(head, &records, stage),
+            head: head.clone(),
+        };
+        (by_itself(head, &records, deployment.at), vec![own])
+    } else {
+        let bad = bad_by_hand(store, deployment, before).await?;
+        (by_hand(head), bad)
+    };
+    for one in bad.iter().filter(|b| !b.artifacts.is_empty()) {
+        // What runs again is not what was bad, whichever release it came from.
+        if digest_of(&one.artifacts) != deployment.digest() {
+            commit = stays_back(store, one, deployment, &wanted, commit).await?;
+        }
+    }
+    let to = match store.head(deployment.version_of()).await? {
+        Some(seen) => seen.value.title(),
+        None => deployment.version_of().to_string(),
+    };
+    let to = Ran {
+        release: deployment.version_of().clone(),
+        title: to,
+        commit: deployment.commit.clone(),
+        digest: deployment.digest(),
+    };
+    let rolled = RolledBack {
+        pipeline: deployment.pipeline.clone(),
+        environment: deployment.environment.clone(),
+        release: head.release.clone(),
+        title: head.title(),
+        automatic: wanted.automatic,
+        from: bad.first().and_then(Bad::ran).unwrap_or_else(|| to.clone()),
+        to,
+        by: wanted.by,
+        why: wanted.why,
+        failed_at: wanted.failed_at,
+        at: deployment.at,
+        seconds: (deployment.at.as_second() - wanted.failed_at.as_second()).max(0),
+        resolution: None,
+    };
+    Ok(commit.write(rolled_back_write(&rolled, When::Absent)?))
+}
+
+/// What the release itself deploys there.
+fn own_artifacts(head: &Head, records: &[StageRecord], stage: &Stage) -> Vec<ArtifactEvidence> {
+    let evidence = evidence_before(head, records, usize::MAX);
+    let names = stage.deploy().map_or(&[][..], |deploy| &deploy.artifacts);
+    let known = names.iter().filter_map(|name| {
+        let evidence = evidence.as_ref()?;
+        evidence.artifact(name).cloned()
+    });
+    known.collect()
+}
+
+/// Nobody asked: the failure that led there did.
+fn by_itself(head: &Head, records: &[StageRecord], now: Timestamp) -> Wanted {
+    let failed = last_attempts(records)
+        .into_iter()
+        .filter(|r| r.status == StageStatus::Failed && r.failure.is_some())
+        .max_by_key(|r| r.ended_at);
+    let told = failed.and_then(|record| {
+        let (error, cause) = record.failure.as_ref()?;
+        Some(format!(
+            "{:?} failed with {error}: {cause}",
+            record.stage.as_str()
+        ))
+    });
+    Wanted {
+        automatic: true,
+        by: None,
+        why: told.unwrap_or_else(|| format!("{} failed", head.title())),
+        failed_at: failed.and_then(|r| r.ended_at).unwrap_or(now),
+    }
+}
+
+fn by_hand(head: &Head) -> Wanted {
+    let trigger = head.trigger.as_ref();
+    Wanted {
+        automatic: false,
+        by: trigger.and_then(|t| t.requester.clone()),
+        why: trigger.and_then(|t| t.reason.clone()).unwrap_or_default(),
+        failed_at: head.started_at,
+    }
+}
+
+/// What a rollback by hand replaces: a version that a release left half deployed
+/// since, and what the record said that runs.
+async fn bad_by_hand<T: Table>(
+    store: &Store<T>,
+    deployment: &Deployment,
+    before: Option<&Deployment>,
+) -> Result<Vec<Bad>, Failure> {
+    let Some(before) = before else {
+        return Ok(Vec::new());
+    };
+    let mut bad = Vec::new();
+    bad.extend(half_deployed(store, before).await?);
+    let runs = before.digest() != deployment.digest();
+    if let (true, Some(seen)) = (runs, store.head(before.version_of()).await?) {
+        bad.push(Bad {
+            head: seen.value,
+            artifacts: before.artifacts.clone(),
+        });
+    }
+    Ok(bad)
+}
+
+/// The newest release that ended dirty after `current` was put there, and whose
+/// change of that environment nobody knows to be whole.
+async fn half_deployed<T: Table>(
+    store: &Store<T>,
+    current: &Deployment,
+) -> Result<Option<Bad>, Failure> {
+    let recent = store.releases_of(&current.pipeline, None, RELEASES).await?;
+    for release in recent {
+        let Some(head) = store.head(&release).await?.map(|seen| seen.value) else {
+            continue;
+        };
+        if head.status != Status::FailedDirty || head.release == current.release {
+            continue;
+        }
+        let records = store.stages(&release).await?;
+        let there = last_attempts(&records).into_iter().find(|r| {
+            r.deploys
+                && r.environment.as_ref() == Some(&current.environment)
+                && r.started_at >= current.at
+        });
+        let Some(there) = there else { continue };
+        let definition = known_definition(store, &head).await?;
+        let stage = definition.stages.get(there.index);
+        let artifacts = stage.map(|stage| own_artifacts(&head, &records, stage));
+        return Ok(artifacts.map(|artifacts| Bad { head, artifacts }));
+    }
+    Ok(None)
+}
+
+async fn stays_back<T: Table>(
+    store: &Store<T>,
+    bad: &Bad,
+    deployment: &Deployment,
+    wanted: &Wanted,
+    commit: Commit,
+) -> Result<Commit, Failure> {
+    let Some(trigger) = bad.head.trigger.as_ref() else {
+        return Ok(commit);
+    };
+    let (pipeline, environment) = (&deployment.pipeline, &deployment.environment);
+    let digest = digest_of(&bad.artifacts);
+    let known = store.taken_back(pipeline, environment, &digest).await?;
+    let back = TakenBack {
+        pipeline: pipeline.clone(),
+        environment: environment.clone(),
+        digest: digest.clone(),
+        release: bad.head.release.clone(),
+        title: bad.head.title(),
+        number: bad.head.number,
+        commit: trigger.commit.clone(),
+        reference: trigger.reference.clone(),
+        why: wanted.why.clone(),
+        by: wanted.by.clone(),
+        at: deployment.at,
+        lifted: None,
+    };
+    let when = When::still(known.map(|seen| seen.rev));
+    let fact = Fact::TakenBack {
+        environment: back.environment.clone(),
+        title: back.title.clone(),
+        digest,
+        why: back.why.clone(),
+    };
+    Ok(commit.write(taken_back_write(&back, when)?).fact(fact))
+}
+
+/// Allows again what was taken back from an environment: the version of
+/// `release`. Lifted twice is lifted once.
+///
+/// # Errors
+/// `BadInput` when there is no reason, or nothing of that release was taken back
+/// there; else when the table fails. Doing it again is safe.
+pub async fn lift<T: Table>(
+    store: &Store<T>,
+    (pipeline, environment): (&PipelineId, &EnvironmentName),
+    release: &ReleaseId,
+    by: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<TakenBack, Failure> {
+    let reason = said(reason, "a version is allowed again only with a reason")?;
+    let once = || async {
+        let all = store.all_taken_back(pipeline, environment).await?;
+        let Some(mut seen) = all.into_iter().find(|seen| &seen.value.release == release) else {
+            let why = format!("nothing of {release} was taken back from {environment}");
+            return Err(Failure::bad_input(why));
+        };
+        if !seen.value.is_active() {
+            return Ok(seen.value);
+        }
+        seen.value.lifted = Some(Lifted {
+            by: by.to_owned(),
+            reason: reason.clone(),
+            at: now,
+        });
+        let fact = Fact::Lifted {
+            environment: environment.clone(),
+            by: by.to_owned(),
+            reason: reason.clone(),
+            digest: seen.value.digest.clone(),
+        };
+        let head = store.known_head(release).await?;
+        let write = taken_back_write(&seen.value, When::Rev(seen.rev))?;
+        let commit = Commit::of(&head).write(write).fact(fact);
+        store.commit(commit, now).await?;
+        Ok(seen.value)
+    };
+    until_settled(once).await
+}
+
+/// Writes down what became of the reason for a rollback; again, when more is
+/// known. `release` is the one that undid, or the one that was undone.
+///
+/// # Errors
+/// `BadInput` when the text is empty or the release neither undid nor was
+/// undone; else when the table fails. Doing it again is safe.
+pub async fn resolve<T: Table>(
+    store: &Store<T>,
+    release: &ReleaseId,
+    by: &str,
+    text: &str,
+    now: Timestamp,
+) -> Result<RolledBack, Failure> {
+    let text = said(text, "say what became of it")?;
+    let once = || async {
+        let mut seen = rollback_of(store, release).await?;
+        let told = Resolution {
+            by: by.to_owned(),
+            text: text.clone(),
+            at: now,
+        };
+        let same = |known: &Resolution| known.by == told.by && known.text == told.text;
+        if seen.value.resolution.as_ref().is_some_and(same) {
+            return Ok(seen.value);
+        }
+        seen.value.resolution = Some(told);
+        let fact = Fact::RollbackResolved {
+            environment: seen.value.environment.clone(),
+            by: by.to_owned(),
+            text: text.clone(),
+        };
+        let head = store.known_head(&seen.value.release).await?;
+        let write = rolled_back_write(&seen.value, When::Rev(seen.rev))?;
+        let commit = Commit::of(&head).write(write).fact(fact);
+        store.commit(commit, now).await?;
+        Ok(seen.value)
+    };
+    until_settled(once).await
+}
+
+/// The newest rollback that the release did or suffered.
+async fn rollback_of<T: Table>(
+    store: &Store<T>,
+    release: &ReleaseId,
+) -> Result<Seen<RolledBack>, Failure> {
+    let head = store.known_head(release).await?.value;
+    let definition = known_definition(store, &head).await?;
+    let mut found: Option<Seen<RolledBack>> = None;
+    for environment in definition.environments.keys() {
+        let all = store
+            .rollbacks(&head.pipeline, environment, ROLLBACKS)
+            .await?;
+        let of = |seen: &Seen<RolledBack>| {
+            &seen.value.release == release || &seen.value.from.release == release
+        };
+        for seen in all.into_iter().filter(of) {
+            if found.as_ref().is_none_or(|f| f.value.at < seen.value.at) {
+                found = Some(seen);
+            }
+        }
+    }
+    found.ok_or_else(|| {
+        let why = format!("{} neither undid a change nor was undone", head.title());
+        Failure::new(ErrorName::BadInput, why)
+    })
+}
+
+/// Text of a person, without what surrounds it.
+fn said(text: &str, missing: &str) -> Result<String, Failure> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Failure::bad_input(missing.to_owned()));
+    }
+    Ok(gatewright_domain::text::shortened(text, MOST))
+}
+
+/// The most characters of a reason; the ledger is read by people.
+const MOST: usize = 2_000;
