@@ -95,7 +95,7 @@ fn across(seen: &WaysBack, target: &Deployment) -> Vec<String> {
     let later = seen
         .migrations
         .iter()
-        .filter(|m| m.kind == Migration::ForwardOnly && m.at > target.at)
+        .filter(|m| m.kind == Migration::ForwardOnly && m.at >= target.at)
         .filter(|m| &m.release != target.version_of());
     for migration in later {
         if !titles.contains(&migration.title) {

@@ -1,0 +1,487 @@
+//! Going back, by hand and by itself: to what, past what, and what stays known.
+
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
+use gatewright_aws::Clock;
+use gatewright_domain::evidence::{BuildStatus, Percent};
+use gatewright_domain::pipeline::{Definition, Event, Migration, Trigger};
+use gatewright_domain::release::Status;
+use gatewright_domain::undo::{RolledBack, TakenBack};
+use gatewright_domain::{EnvironmentName, ErrorName};
+use gatewright_steps::{lift, resolve};
+use gatewright_tests::happily::input_for;
+use gatewright_tests::machine::Stand;
+use gatewright_tests::world::id;
+use gatewright_tests::{Run, World, definitions};
+use serde_json::{Value, json};
+
+/// A pipeline in a world of its own, and one of its environments.
+struct Place {
+    world: World,
+    definition: Definition,
+    environment: EnvironmentName,
+    trigger: Trigger,
+}
+
+fn definition(id: &str) -> Definition {
+    let found = definitions().into_iter().find(|d| d.id.as_str() == id);
+    found.unwrap_or_else(|| panic!("there is no pipeline {id}"))
+}
+
+/// A commit that is all this digit.
+fn commit(digit: char) -> String {
+    digit.to_string().repeat(40)
+}
+
+impl Place {
+    async fn of(definition: Definition, environment: &str) -> Self {
+        let environment: EnvironmentName = environment.parse().unwrap();
+        let deploys = |t: &&Trigger| {
+            let mut path = definition.path(Some(t));
+            let there = path
+                .any(|(_, s)| s.deploy().is_some() && s.environment.as_ref() == Some(&environment));
+            there && matches!(t.event, Event::Push { .. })
+        };
+        let trigger = definition.triggers.iter().find(deploys).unwrap().clone();
+        Self {
+            world: World::of(definition.clone()).await,
+            definition,
+            environment,
+            trigger,
+        }
+    }
+
+    fn input(&self, commit: &str) -> Value {
+        input_for(&self.definition, &self.trigger, commit)
+    }
+
+    /// Releases these, one after the other, a minute apart.
+    async fn release(&mut self, releases: &[(&str, char)]) {
+        self.world.switch(self.definition.clone()).await;
+        for (name, digit) in releases {
+            self.world.clock.pass(60);
+            let input = self.input(&commit(*digit));
+            let (_, end) = self.world.release(name, input).await;
+            let failure = self.world.head(name).await.failure;
+            assert_eq!(end, "succeeded", "{name}: {failure:?}");
+        }
+    }
+
+    /// The input of a rollback by hand, with this also said.
+    fn back(&self, also: &Value) -> Value {
+        let rollback = self.definition.rollback().unwrap();
+        let of = |t: &&Trigger| matches!(&t.event, Event::Rollback { environment: e } if *e == self.environment);
+        let trigger = rollback.triggers.iter().find(of).unwrap();
+        let mut input = input_for(&rollback, trigger, &commit('0'));
+        for (name, value) in also.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        input
+    }
+
+    /// A rollback by hand from start to end: how it ended, and under which error.
+    async fn roll_back(&mut self, name: &str, also: Value) -> (String, Option<String>) {
+        let input = self.back(&also);
+        self.world.switch(self.definition.rollback().unwrap()).await;
+        self.world.clock.pass(60);
+        let (_, end) = self.world.release(name, input).await;
+        let failure = self.world.head(name).await.failure;
+        (end, failure.map(|f| f.error))
+    }
+
+    /// The release whose version runs.
+    async fn runs(&self) -> String {
+        let current = self
+            .world
+            .store
+            .current(&self.definition.id, &self.environment)
+            .await;
+        current.unwrap().unwrap().version_of().to_string()
+    }
+
+    async fn rollbacks(&self) -> Vec<RolledBack> {
+        let (store, pipeline) = (&self.world.store, &self.definition.id);
+        let all = store.rollbacks(pipeline, &self.environment, 50).await;
+        all.unwrap().into_iter().map(|seen| seen.value).collect()
+    }
+
+    async fn taken_back(&self) -> Vec<TakenBack> {
+        let (store, pipeline) = (&self.world.store, &self.definition.id);
+        let all = store.all_taken_back(pipeline, &self.environment).await;
+        all.unwrap().into_iter().map(|seen| seen.value).collect()
+    }
+
+    async fn lift(&self, release: &str) -> Result<TakenBack, gatewright_handler::Failure> {
+        let place = (&self.definition.id, &self.environment);
+        let now = self.world.clock.now();
+        let (release, why) = (id(release), "it was the network");
+        lift(&self.world.store, place, &release, "priya", why, now).await
+    }
+
+    /// Releases; the first stage there that `failing` picks fails.
+    async fn fails(&self, name: &str, digit: char, failing: &str) -> String {
+        let mut run = Run::start(&self.world, name, self.input(&commit(digit)));
+        self.world
+            .drive(&mut run, async |world, _| {
+                let build = world.running_build().await.unwrap_or_default();
+                let is_it = |s: &gatewright_domain::pipeline::Stage| s.name.as_str() == failing;
+                if world.stage_of(&build).is_some_and(is_it) {
+                    world.clock.pass(30);
+                    let id = world.build_ends(BuildStatus::Failed, Percent(0)).await;
+                    world.build_event(&id).await.unwrap();
+                    world.clock.pass(90);
+                    return true;
+                }
+                world.goes_well(name).await
+            })
+            .await
+    }
+}
+
+async fn gps() -> Place {
+    Place::of(definition("pl-gps-001"), "production").await
+}
+
+/// A pipeline that undoes by itself, with the name of the deploy that may fail.
+async fn dairy() -> (Place, String) {
+    let definition = definition("smart-dairy");
+    let undoing =
+        |s: &&gatewright_domain::pipeline::Stage| s.is_cleared() && s.on_failure.is_some();
+    let stage = definition.stages.iter().find(undoing).unwrap().clone();
+    let environment = stage.environment.unwrap().to_string();
+    (
+        Place::of(definition, &environment).await,
+        stage.name.to_string(),
+    )
+}
+
+const DONE: (&str, Option<String>) = ("succeeded", None);
+
+fn done() -> (String, Option<String>) {
+    (DONE.0.to_owned(), DONE.1)
+}
+
+fn refused(error: ErrorName) -> (String, Option<String>) {
+    ("failed-clean".to_owned(), Some(error.to_string()))
+}
+
+#[tokio::test]
+async fn by_hand_it_goes_to_the_one_before_and_never_on_to_what_was_taken_back() {
+    let mut place = gps().await;
+    place
+        .release(&[("one", '1'), ("two", '2'), ("three", '3')])
+        .await;
+    assert_eq!(place.roll_back("back", json!({})).await, done());
+    assert_eq!(place.runs().await, "two");
+    let [taken] = &place.taken_back().await[..] else {
+        panic!("one was taken back");
+    };
+    assert_eq!((taken.release.as_str(), taken.number), ("three", Some(3)));
+    assert_eq!(taken.commit.as_str(), commit('3'));
+    assert_eq!(taken.why, "customers cannot pay");
+    assert!(taken.by.is_some() && taken.is_active());
+    let facts = place.world.facts("back").await;
+    assert!(facts.contains(&"taken-back".to_owned()), "{facts:?}");
+    // Asked again, it does not go back and forth between the last two.
+    assert_eq!(place.roll_back("further", json!({})).await, done());
+    assert_eq!(place.runs().await, "one");
+    let nothing = place.roll_back("nowhere", json!({})).await;
+    assert_eq!(nothing, refused(ErrorName::NotTriggered));
+    let bad = place.roll_back("to-bad", json!({ "to": "three" })).await;
+    assert_eq!(bad, refused(ErrorName::TakenBack));
+    let cause = place.world.head("to-bad").await.failure.unwrap().cause;
+    assert!(
+        cause.contains("gatewright lift pl-gps-001 production three"),
+        "{cause}"
+    );
+    assert_eq!(place.runs().await, "one");
+}
+
+#[tokio::test]
+async fn what_was_taken_back_is_allowed_again_with_a_reason() {
+    let mut place = gps().await;
+    place.release(&[("one", '1'), ("two", '2')]).await;
+    assert_eq!(place.roll_back("back", json!({})).await, done());
+    let never = place.lift("one").await.unwrap_err();
+    assert_eq!(never.name, ErrorName::BadInput);
+    let lifted = place.lift("two").await.unwrap();
+    assert!(!lifted.is_active());
+    // Again is as once, and the ledger of the release says it once.
+    assert_eq!(place.lift("two").await.unwrap(), lifted);
+    let facts = place.world.facts("two").await;
+    assert_eq!(facts.iter().filter(|f| *f == "lifted").count(), 1);
+    place.world.has_ended("two", Status::Succeeded).await;
+    let again = place.roll_back("again", json!({ "to": "two" })).await;
+    assert_eq!(again, done());
+    assert_eq!(place.runs().await, "two");
+}
+
+#[tokio::test]
+async fn to_a_release_that_is_named_and_ran_there() {
+    let mut place = gps().await;
+    place
+        .release(&[("one", '1'), ("two", '2'), ("three", '3')])
+        .await;
+    let stranger = place.roll_back("to-back", json!({ "to": "nine" })).await;
+    assert_eq!(stranger, refused(ErrorName::NotTriggered));
+    assert_eq!(
+        place.roll_back("back", json!({ "to": "one" })).await,
+        done()
+    );
+    assert_eq!(place.runs().await, "one");
+    // What runs can be deployed again: an environment that somebody changed by hand.
+    let same = place.roll_back("same", json!({ "to": "one" })).await;
+    assert_eq!(same, done());
+    let taken: Vec<_> = place.taken_back().await;
+    assert_eq!(taken.len(), 1, "{taken:?}");
+}
+
+#[tokio::test]
+async fn what_the_requester_did_not_see_is_not_replaced() {
+    let mut place = gps().await;
+    place
+        .release(&[("one", '1'), ("two", '2'), ("three", '3')])
+        .await;
+    let saw = json!({ "to": "one", "instead_of": "two" });
+    let moved = place.roll_back("late", saw).await;
+    assert_eq!(moved, refused(ErrorName::MovedOn));
+    // Two ask at once: the second waits for the first, and then finds something else.
+    let saw = json!({ "to": "one", "instead_of": "three" });
+    let input = place.back(&saw);
+    place
+        .world
+        .switch(place.definition.rollback().unwrap())
+        .await;
+    let world = &place.world;
+    let mut first = Run::start(world, "first", input.clone());
+    while !matches!(first.go(world).await, Stand::Waits(state) if state == "Roll back production") {
+        assert!(world.goes_well("first").await, "{:?}", first.path);
+    }
+    let mut input = input;
+    input["reason"] = json!("somebody else saw it too");
+    input["to"] = json!("two");
+    let mut second = Run::start(world, "second", input);
+    while !matches!(second.go(world).await, Stand::Waits(state) if state.ends_with("clear to deploy"))
+    {
+        assert!(
+            world.everybody_approves("second").await,
+            "{:?}",
+            second.path
+        );
+    }
+    let end = world
+        .drive(&mut first, async |world, _| world.goes_well("first").await)
+        .await;
+    assert_eq!(end, "succeeded");
+    let end = world
+        .drive(&mut second, async |world, _| {
+            world.goes_well("second").await
+        })
+        .await;
+    assert_eq!(end, "failed-clean");
+    let head = world.has_ended("second", Status::FailedClean).await;
+    assert_eq!(head.failure.unwrap().error, "MovedOn");
+    let orders = world.builds.orders();
+    let of = |name: &str| {
+        orders
+            .iter()
+            .filter(|o| o.env["GATEWRIGHT_RELEASE"] == name)
+            .count()
+    };
+    assert_eq!((of("first") > 0, of("second")), (true, 0));
+    assert_eq!(place.runs().await, "one");
+}
+
+#[tokio::test]
+async fn across_a_forward_only_migration_only_by_typing_which() {
+    let mut place = Place::of(definition("PL-ODOO-MOD"), "production").await;
+    place
+        .release(&[("one", '1'), ("two", '2'), ("three", '3')])
+        .await;
+    let title = place.world.head("three").await.title();
+    let facts = place.world.facts("three").await;
+    assert!(facts.contains(&"schema-migrated".to_owned()), "{facts:?}");
+    let plain = place.roll_back("plain", json!({})).await;
+    assert_eq!(plain, refused(ErrorName::Irreversible));
+    let cause = place.world.head("plain").await.failure.unwrap().cause;
+    assert!(cause.contains(&format!("{title:?}")), "{cause}");
+    let other = json!({ "acknowledge": place.world.head("two").await.title() });
+    let other = place.roll_back("other", other).await;
+    assert_eq!(other, refused(ErrorName::Irreversible));
+    let typed = json!({ "to": "one", "acknowledge": title });
+    assert_eq!(place.roll_back("typed", typed).await, done());
+    assert_eq!(place.runs().await, "one");
+    let events = place.world.store.ledger(&id("typed")).await.unwrap();
+    let said: Vec<Value> = events.iter().map(|e| json!(e.fact)).collect();
+    let said = said
+        .iter()
+        .find(|f| f["type"] == "migration-acknowledged")
+        .unwrap();
+    assert_eq!(said["typed"], json!(title));
+    assert_eq!(said["migrated"].as_array().unwrap().len(), 2, "{said}");
+}
+
+#[tokio::test]
+async fn a_change_that_undoes_itself_stays_back_and_is_history() {
+    let (mut place, deploy) = dairy().await;
+    place.release(&[("one", '1')]).await;
+    assert_eq!(place.fails("bad", '2', &deploy).await, "failed-clean");
+    assert_eq!(place.runs().await, "one");
+    let [rolled] = &place.rollbacks().await[..] else {
+        panic!("one rollback");
+    };
+    assert!(rolled.automatic && rolled.by.is_none());
+    assert_eq!(rolled.release.as_str(), "bad");
+    assert_eq!(rolled.from.release.as_str(), "bad");
+    assert_eq!(rolled.from.commit.as_str(), commit('2'));
+    assert_eq!(rolled.to.release.as_str(), "one");
+    assert!(rolled.why.contains(&deploy), "{}", rolled.why);
+    // From the recorded failure to the recorded recovery, as the clock has it.
+    assert_eq!(rolled.seconds, 90);
+    let [taken] = &place.taken_back().await[..] else {
+        panic!("one was taken back");
+    };
+    assert_eq!(taken.digest, rolled.from.digest);
+    assert!(taken.by.is_none() && taken.is_active());
+    let digest = taken.digest.clone();
+    let found = gatewright_domain::decide::undo::stays_back(Some(taken), &digest);
+    assert_eq!(found.unwrap().0, ErrorName::TakenBack);
+}
+
+#[tokio::test]
+async fn it_does_not_undo_itself_across_its_own_forward_only_migration() {
+    // The deploy migrates and fails half way; and a stage before it has migrated.
+    for own in [true, false] {
+        let (place, deploy) = dairy().await;
+        let mut definition = place.definition.clone();
+        let there = |s: &&mut gatewright_domain::pipeline::Stage| match own {
+            true => s.name.as_str() == deploy,
+            false => {
+                s.environment.as_ref() == Some(&place.environment)
+                    && matches!(s.work, gatewright_domain::pipeline::Work::Build(_))
+                    && s.of.is_none()
+            }
+        };
+        let migrates = definition.stages.iter_mut().find(there).unwrap();
+        migrates.migration = Some(Migration::ForwardOnly);
+        let name = migrates.name.to_string();
+        let environment = place.environment.to_string();
+        let mut place = Place::of(definition, &environment).await;
+        place.release(&[("one", '1')]).await;
+        assert_eq!(place.fails("bad", '2', &deploy).await, "failed-dirty");
+        let head = place.world.has_ended("bad", Status::FailedDirty).await;
+        let cause = head.failure.unwrap().cause;
+        assert!(cause.contains("could not be undone"), "{cause}");
+        assert!(
+            cause.contains(&format!("{name:?}")) && cause.contains("forward only"),
+            "{cause}"
+        );
+        let records = place.world.store.stages(&id("bad")).await.unwrap();
+        let undo = records
+            .iter()
+            .find(|r| r.stage.as_str().ends_with(": roll back"));
+        let (error, _) = undo.unwrap().failure.clone().unwrap();
+        assert_eq!(error, ErrorName::Irreversible);
+        assert!(place.rollbacks().await.is_empty());
+        // By hand, somebody brings it to a known state, and what was half there stays back.
+        let title = place.world.head("bad").await.title();
+        let plain = place.roll_back("plain", json!({ "to": "one" })).await;
+        assert_eq!(plain, refused(ErrorName::Irreversible));
+        let typed = json!({ "to": "one", "acknowledge": title });
+        assert_eq!(place.roll_back("typed", typed).await, done());
+        let taken = place.taken_back().await;
+        assert_eq!(taken[0].release.as_str(), "bad");
+        assert_eq!(place.rollbacks().await[0].from.release.as_str(), "bad");
+    }
+}
+
+#[tokio::test]
+async fn newer_commits_of_the_branch_are_flagged_until_it_is_lifted() {
+    let (mut place, deploy) = dairy().await;
+    place.release(&[("one", '1')]).await;
+    place.fails("bad", '2', &deploy).await;
+    place.release(&[("next", '3')]).await;
+    let head = place.world.head("next").await;
+    let [flag] = &head.flags[..] else {
+        panic!("one flag: {:?}", head.flags);
+    };
+    assert_eq!(flag.commit.as_str(), commit('2'));
+    assert!(!flag.same);
+    assert!(flag.told().contains("unless it was reverted"));
+    let facts = place.world.facts("next").await;
+    assert_eq!(facts[..2], ["release-admitted", "flagged"]);
+    // Another branch does not contain it, as far as anybody knows.
+    let mut elsewhere = place.input(&commit('4'));
+    let reference = elsewhere["ref"].as_str().unwrap().to_owned();
+    let tag = json!(format!("{reference}-2").replace("refs/heads/", "refs/tags/"));
+    elsewhere["ref"] = tag;
+    let _ = place.world.release("elsewhere", elsewhere).await;
+    let flags = place.world.head("elsewhere").await.flags;
+    assert!(flags.is_empty(), "{flags:?}");
+    place.lift("bad").await.unwrap();
+    place.release(&[("later", '5')]).await;
+    assert!(place.world.head("later").await.flags.is_empty());
+}
+
+#[tokio::test]
+async fn what_became_of_it_is_written_down_once_or_again() {
+    let mut place = gps().await;
+    place.release(&[("one", '1'), ("two", '2')]).await;
+    assert_eq!(place.roll_back("back", json!({})).await, done());
+    let (store, now) = (&place.world.store, place.world.clock.now());
+    let told = async |release: &str, text: &str| {
+        let release = id(release);
+        resolve(store, &release, "priya", text, now).await
+    };
+    assert_eq!(
+        told("one", "x").await.unwrap_err().name,
+        ErrorName::BadInput
+    );
+    assert_eq!(
+        told("back", " ").await.unwrap_err().name,
+        ErrorName::BadInput
+    );
+    told("back", "a missing index").await.unwrap();
+    // The same again is nothing new; by the release that was undone it is found too.
+    told("back", "a missing index").await.unwrap();
+    told("two", "a missing index; corrected in #3")
+        .await
+        .unwrap();
+    let [rolled] = &place.rollbacks().await[..] else {
+        panic!("one rollback");
+    };
+    let resolution = rolled.resolution.clone().unwrap();
+    assert_eq!(resolution.text, "a missing index; corrected in #3");
+    assert_eq!(resolution.by, "priya");
+    assert!(rolled.seconds >= 0 && !rolled.automatic);
+    let facts = place.world.facts("back").await;
+    let count = facts.iter().filter(|f| *f == "rollback-resolved").count();
+    assert_eq!(count, 2);
+    place.world.has_ended("back", Status::Succeeded).await;
+}
+
+#[tokio::test]
+async fn a_crash_at_any_write_of_a_rollback_leaves_nothing_or_everything() {
+    let mut at = 0;
+    loop {
+        let mut place = gps().await;
+        place.release(&[("one", '1'), ("two", '2')]).await;
+        let before = place.world.store.table().writes();
+        let table = place.world.store.table();
+        match at % 2 {
+            0 => table.crash_after(at / 2 + 2),
+            _ => table.crash_before(at / 2 + 2),
+        }
+        let end = place.roll_back("back", json!({})).await;
+        let wrote = place.world.store.table().writes() - before;
+        let (history, taken) = (place.rollbacks().await, place.taken_back().await);
+        assert_eq!(end, done(), "crash {at}");
+        assert_eq!((history.len(), taken.len()), (1, 1), "crash {at}");
+        assert_eq!(place.runs().await, "one", "crash {at}");
+        at += 1;
+        if at / 2 + 2 >= wrote {
+            break;
+        }
+    }
+    assert!(at > 10, "only {at} crashes");
+}
