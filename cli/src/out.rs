@@ -140,6 +140,18 @@ impl Out {
         Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
     }
 
+    /// Has a person type something; nothing when nobody is there.
+    pub fn typed(&self, question: &str) -> Option<String> {
+        if self.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        let _ = write!(anstream::stderr(), "{question} ");
+        let _ = io::stderr().flush();
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).ok()?;
+        Some(answer.trim().to_owned())
+    }
+
     fn note_end(&self, written: io::Result<()>) {
         // A closed pipe and a full disk end the same way: nobody reads the rest.
         if written.is_err() {

@@ -288,6 +288,13 @@ pub fn headline(head: &Head, now: Timestamp) -> String {
     text.trim_end().to_owned()
 }
 
+/// What people should know about the release before they let it through.
+pub fn flags(head: &Head) -> Vec<String> {
+    let each = head.flags.iter();
+    each.map(|flag| paint(WAITING, format!("⚑ {}", words::flag(flag))))
+        .collect()
+}
+
 /// The status's own word, in its colour.
 pub fn status(status: Status) -> String {
     let style = match status {
@@ -314,6 +321,7 @@ pub struct Shown<'a> {
     ended_at: Option<Timestamp>,
     stage: Option<&'a str>,
     failure: Option<&'a gatewright_domain::release::Failure>,
+    flags: &'a [gatewright_domain::undo::Flag],
     waits_for: Option<WaitsFor<'a>>,
     stages: Vec<Stage>,
 }
@@ -343,6 +351,7 @@ impl<'a> Shown<'a> {
             ended_at: head.ended_at,
             stage: head.stage.as_ref().map(|s| s.as_str()),
             failure: head.failure.as_ref(),
+            flags: &head.flags,
             waits_for: story.waits_for().map(|(environment, because)| WaitsFor {
                 environment: environment.as_str(),
                 because,

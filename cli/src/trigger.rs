@@ -92,6 +92,8 @@ pub struct Found {
     pub upstream: Option<ReleaseId>,
     /// The one to go back to.
     pub to: Option<ReleaseId>,
+    /// The one whose version runs where a rollback is asked for.
+    pub instead_of: Option<ReleaseId>,
 }
 
 /// The input of an execution.
@@ -133,6 +135,8 @@ pub fn input(
         upstream,
         reason: asked.reason.clone(),
         to: found.to,
+        instead_of: found.instead_of,
+        acknowledge: asked.acknowledge.clone(),
         ..TriggerInput::new(pipeline, said.reference, commit)
     })
 }

@@ -29,12 +29,32 @@ Example:
 JSON of one release; with --watch, one such line a change:
   {\"title\", \"release\", \"pipeline\", \"number\"?, \"status\": \"running\"|\"succeeded\"|\"failed-clean\"|\"failed-dirty\",
     \"commit\"?, \"ref\"?, \"author\"?, \"started_at\", \"ended_at\"?, \"stage\"?, \"failure\": {\"stage\"?, \"error\", \"cause\"}?,
+    \"flags\": [{\"environment\", \"title\", \"commit\", \"same\"?, \"why\"}],
     \"waits_for\": {\"environment\", \"because\": [{\"kind\", ..}]}?,
     \"stages\": [{\"name\", \"state\": \"ahead\"|\"running\"|\"waiting\"|\"passed\"|\"failed\"|\"not-reached\", \"attempt\",
       \"environment\"?, \"started_at\"?, \"ended_at\"?, \"notes\": [text], \"log\"?}]}
 JSON of the summary:
   {\"pipelines\": [{\"pipeline\", \"version\"?, \"environments\": [{\"name\", \"current\"?, \"holder\"?, \"queue\": [..]}],
     \"releases\": [head]}]}";
+
+pub const ROLLBACK: &str = "\
+Shows what runs, the versions that ran before, and every check of the rollback; then asks, and
+starts the pipeline's machine for rollbacks. With --dry-run it exits with 0 when the rollback would
+be admitted, 1 when not. What runs stays back afterwards: nothing promotes it again until somebody
+lifts that. Findings are those of now; a scan that has expired is said and stops nothing.
+
+Example:
+  gatewright rollback pl-gps-001 production --dry-run
+  gatewright rollback pl-gps-001 production --reason \"errors since 14:02\" --watch
+  gatewright rollback pl-gps-001 production --to pl-gps-001#140 --reason \"errors since 14:02\" --yes
+  gatewright rollback PL-ODOO-MOD production --reason \"invoices are wrong\" --acknowledge \"PL-ODOO-MOD#17\"
+
+JSON:
+  {\"pipeline\", \"environment\", \"admitted\", \"current\": version?, \"target\": release?,
+    \"targets\": [{\"version\": version, \"standing\": \"good\"|\"runs\"|\"failed\"|\"taken-back\", \"why\"?, \"across\": [title],
+      \"message\"?, \"approved_by\": [name], \"images\": [{\"artifact\", \"digest\", \"there\"?, \"findings\"}]}],
+    \"checks\": [{\"what\", \"is\": \"good\"|\"warning\"|\"refused\", \"error\"?, \"says\"}], \"plan\"?, \"started\": {\"release\", \"execution\"}?}
+  version: {\"release\", \"title\", \"commit\", \"digest\", \"since\"}; \"plan\" with --dry-run, as `plan` has it";
 
 pub const APPROVE: &str = "\
 The decision is on the evidence that is shown, and signed: with your AWS credentials,
@@ -59,12 +79,17 @@ pub const HISTORY: &str = "\
 Example:
   gatewright history pl-gps-001 --limit 50
   gatewright history pl-gps-001 --environment production --csv > production.csv
+  gatewright history pl-gps-001 --environment production --rollbacks
 
 JSON:
   {\"releases\": [{\"title\", \"release\", \"number\"?, \"started_at\", \"ended_at\"?, \"seconds\"?, \"commit\"?, \"status\",
     \"approved_by\": [name], \"failure\"?}]}
 JSON with --environment:
-  {\"deployments\": [{\"pipeline\", \"environment\", \"release\", \"title\", \"commit\", \"artifact\", \"at\", \"fencing\"}]}";
+  {\"deployments\": [{\"pipeline\", \"environment\", \"release\", \"title\", \"commit\", \"artifact\", \"at\", \"fencing\"}]}
+JSON with --rollbacks:
+  {\"rollbacks\": [{\"pipeline\", \"environment\", \"release\", \"title\", \"automatic\", \"from\": version, \"to\": version, \"by\"?,
+    \"why\", \"failed_at\", \"at\", \"seconds\", \"resolution\": {\"by\", \"text\", \"at\"}?}]}
+  version: {\"release\", \"title\", \"commit\", \"digest\"}";
 
 pub const SHOW: &str = "\
 Example:

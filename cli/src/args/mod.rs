@@ -8,6 +8,7 @@ mod help_orders;
 mod local;
 mod orders;
 mod trigger;
+mod undo;
 mod values;
 
 pub use definitions::{
@@ -17,6 +18,7 @@ pub use definitions::{
 pub use local::{Demo, Local, Scenario, Up};
 pub use orders::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Why};
 pub use trigger::Asked;
+pub use undo::Rollback;
 pub use values::parse_duration;
 
 use crate::out::Colour;
@@ -96,6 +98,9 @@ pub enum Command {
     /// Start a release
     #[command(after_long_help = help::START)]
     Start(Start),
+    /// Bring an environment back to a version that ran there before
+    #[command(after_long_help = help::ROLLBACK)]
+    Rollback(Rollback),
     /// Show where releases stand
     #[command(after_long_help = help::STATUS)]
     Status(Status),
@@ -197,6 +202,9 @@ pub struct History {
     /// The deployments of this environment instead
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
+    /// With --environment: its rollbacks: what, who, why, time to recover, what became of it
+    #[arg(long, requires = "environment")]
+    pub rollbacks: bool,
     /// As CSV
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,

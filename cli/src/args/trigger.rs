@@ -69,6 +69,14 @@ pub struct Asked {
         help_heading = "Trigger"
     )]
     pub to: Option<String>,
+    /// With --rollback: the title of the release whose forward-only migration it leads across
+    #[arg(
+        long,
+        value_name = "TITLE",
+        requires = "rollback",
+        help_heading = "Trigger"
+    )]
+    pub acknowledge: Option<String>,
     /// Who asks for it; never counts towards a quorum [default with --manual or --rollback: $USER]
     #[arg(long, value_name = "WHO", help_heading = "Trigger")]
     pub requester: Option<String>,

@@ -4,7 +4,7 @@ use super::story_of;
 use crate::args::Decide;
 use crate::error::{Code, Failed};
 use crate::out::Out;
-use crate::progress::{headline, lines, stages};
+use crate::progress::{flags, headline, lines, stages};
 use crate::signed::{self, What};
 use crate::story::Story;
 use crate::style::{BAD, GOOD, HEAD, WAITING, paint};
@@ -118,6 +118,7 @@ pub fn ballot(story: &Story, asked: &Asked<'_>, now: Timestamp) -> Vec<String> {
     {
         told.push(format!("“{}”", line(message)));
     }
+    told.extend(flags(&story.head));
     told.push(String::new());
     told.extend(lines(
         &stages(story)[..(*index).min(stages(story).len())],

@@ -3,7 +3,8 @@
 use crate::story::Story;
 use gatewright_aws::Clock;
 use gatewright_aws::store::{
-    Commit, Store, current_write, decision_write, deployment_write, queue_write, stage_write,
+    Commit, Store, current_write, decision_write, deployment_write, migrated_write, queue_write,
+    stage_write,
 };
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::approval::{Choice, Decision, Request, State, Via};
@@ -15,9 +16,10 @@ use gatewright_domain::evidence::{
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::{Lock, Waiting};
 use gatewright_domain::pipeline::Queue;
-use gatewright_domain::pipeline::{Definition, Work};
+use gatewright_domain::pipeline::{Definition, Migration, Work};
 use gatewright_domain::release::{Deployment, Failure, Head, StageRecord, StageStatus, Status};
 use gatewright_domain::trigger::{CodePipelineOrigin, TriggerInput};
+use gatewright_domain::undo::{Migrated, Outcome};
 use gatewright_domain::{Digest, ErrorName, ReleaseId, Timestamp, after};
 use gatewright_fakes::{FixedClock, MemoryTable, definition, directory};
 use std::collections::BTreeMap;
@@ -68,7 +70,7 @@ impl Example {
         for index in 0..5 {
             example.stage(index, 8700, StageStatus::Passed).await;
         }
-        example.runs_on_staging().await;
+        example.runs_on_staging("pl-gps-001#1", b"image").await;
         example.asks().await;
         example
     }
@@ -131,6 +133,33 @@ impl Example {
         };
         example.commit(vec![queued], |_| {}, fact).await;
         example.clock.pass(60);
+        example
+    }
+
+    /// Two releases that ran on staging, the second migrated its data.
+    pub async fn two_on_staging() -> Self {
+        let first = Self::begun("cp-1").await;
+        first.runs_on_staging("pl-gps-001#1", b"image").await;
+        let example = Self {
+            release: "cp-2".parse().unwrap(),
+            ..first
+        };
+        example.clock.pass(7_200);
+        example.admit().await;
+        let migrated = Migrated {
+            pipeline: example.definition.id.clone(),
+            environment: "staging".parse().unwrap(),
+            stage: "Deploy to Staging".parse().unwrap(),
+            kind: Migration::ForwardOnly,
+            release: example.release.clone(),
+            title: "pl-gps-001#2".to_owned(),
+            at: example.now(),
+            outcome: Outcome::Passed,
+        };
+        let migrated = migrated_write(&migrated, 3, example.now()).unwrap();
+        example.store.table().write(vec![migrated]).await.unwrap();
+        example.runs_on_staging("pl-gps-001#2", b"next").await;
+        example.clock.pass(600);
         example
     }
 
@@ -282,15 +311,20 @@ impl Example {
             .await;
     }
 
-    async fn runs_on_staging(&self) {
+    async fn runs_on_staging(&self, title: &str, bytes: &[u8]) {
+        let artifact = ArtifactEvidence {
+            digest: Digest::of_bytes(bytes),
+            ..image()
+        };
+        let digest = artifact.digest.clone();
         let deployment = Deployment {
             pipeline: self.definition.id.clone(),
             environment: "staging".parse().unwrap(),
             release: self.release.clone(),
-            title: "pl-gps-001#1".to_owned(),
+            title: title.to_owned(),
             number: Some(1),
             commit: push().commit,
-            artifacts: vec![image()],
+            artifacts: vec![artifact],
             restored: None,
             at: self.now(),
             fencing: 1,
@@ -302,7 +336,7 @@ impl Example {
         let environment = deployment.environment;
         let fact = Fact::EnvironmentChanged {
             environment,
-            digest: image().digest,
+            digest,
             previous: None,
         };
         self.commit(writes, |_| {}, fact).await;

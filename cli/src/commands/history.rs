@@ -12,9 +12,10 @@ use gatewright_domain::approval::Choice;
 use gatewright_domain::people::Directory;
 use gatewright_domain::release::{Deployment, Failure, Head, Status};
 use gatewright_domain::text::spoken;
+use gatewright_domain::undo::RolledBack;
 use gatewright_domain::{PipelineId, ReleaseId, Timestamp};
 use gatewright_views::asked::name;
-use gatewright_views::text::{line, listed, utc};
+use gatewright_views::text::{line, listed, short_line, utc};
 use serde::Serialize;
 use serde_json::json;
 use std::path::Path;
@@ -52,6 +53,14 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
         None => reach.pipelines(),
     };
     let (head, rows) = match &args.environment {
+        Some(environment) if args.rollbacks => {
+            let all = rollbacks(&reach.store, &pipelines, environment, args.limit).await?;
+            if out.json {
+                out.json(&json!({ "rollbacks": all }));
+                return Ok(Code::Done);
+            }
+            (ROLLBACKS, all.iter().map(cells_of_rollback).collect())
+        }
         Some(environment) => {
             let all = deployments(&reach.store, &pipelines, environment, args.limit).await?;
             if out.json {
@@ -74,7 +83,8 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
     } else if rows.is_empty() {
         out.aside("nothing yet");
     } else {
-        out.line(table::drawn(head, rows, &[5]));
+        let numbers: &[usize] = if args.rollbacks { &[] } else { &[5] };
+        out.line(table::drawn(head, rows, numbers));
     }
     Ok(Code::Done)
 }
@@ -88,6 +98,17 @@ const RELEASES: &[&str] = &[
     "duration",
 ];
 const DEPLOYMENTS: &[&str] = &["environment", "when", "release", "commit", "digest", "lock"];
+
+const ROLLBACKS: &[&str] = &[
+    "environment",
+    "when",
+    "by",
+    "from",
+    "to",
+    "recovered in",
+    "why",
+    "what became of it",
+];
 
 /// A pipeline's releases, newest first.
 ///
@@ -115,7 +136,7 @@ pub async fn releases<T: Table>(
     Ok(rows)
 }
 
-async fn approved_by<T: Table>(
+pub(super) async fn approved_by<T: Table>(
     store: &Store<T>,
     id: &ReleaseId,
     directory: &Directory,
@@ -167,6 +188,44 @@ pub async fn deployments<T: Table>(
         all.extend(store.deployments(pipeline, &environment, limit).await?);
     }
     Ok(all)
+}
+
+/// The rollbacks of an environment, newest first.
+///
+/// # Errors
+/// When the record cannot be read or the name is none.
+pub async fn rollbacks<T: Table>(
+    store: &Store<T>,
+    pipelines: &[PipelineId],
+    environment: &str,
+    limit: u32,
+) -> Result<Vec<RolledBack>, Failed> {
+    let environment = environment
+        .parse()
+        .map_err(|e| Failed::usage(format!("{e}")))?;
+    let mut all = Vec::new();
+    for pipeline in pipelines {
+        let rollbacks = store.rollbacks(pipeline, &environment, limit).await?;
+        all.extend(rollbacks.into_iter().map(|seen| seen.value));
+    }
+    Ok(all)
+}
+
+fn cells_of_rollback(rolled: &RolledBack) -> Vec<String> {
+    let became = match &rolled.resolution {
+        Some(resolution) => short_line(&resolution.text, 200),
+        None => String::new(),
+    };
+    vec![
+        rolled.environment.to_string(),
+        utc(rolled.at),
+        rolled.by.as_deref().map_or("automatic".to_owned(), line),
+        line(&rolled.from.title),
+        line(&rolled.to.title),
+        spoken(rolled.seconds),
+        short_line(&rolled.why, 200),
+        became,
+    ]
 }
 
 fn cells(row: &Row) -> Vec<String> {

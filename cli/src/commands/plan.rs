@@ -121,7 +121,7 @@ fn input(args: &Args, definition: &Definition) -> Result<TriggerInput, Failed> {
     // Which of the other pipeline's releases it is makes no difference to a plan.
     let any = Found {
         upstream: "any".parse().ok(),
-        to: None,
+        ..Found::default()
     };
     let mut input = trigger::input(&args.asked, said, definition.id.clone(), commit, any)?;
     if args.asked.rollback.is_some() && input.reason.is_none() {

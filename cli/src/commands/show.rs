@@ -4,7 +4,7 @@ use super::story_of;
 use crate::args::Show;
 use crate::error::{Code, Failed};
 use crate::out::Out;
-use crate::progress::{headline, lines, stages};
+use crate::progress::{flags, headline, lines, stages};
 use crate::story::Story;
 use crate::style::{BAD, GOOD, HEAD, SOFT, padded, paint, widest};
 use gatewright_aws::{Clock, SystemClock};
@@ -60,6 +60,11 @@ pub fn document(story: &Story) -> Value {
 pub fn told(story: &Story, now: Timestamp) -> Vec<String> {
     let mut told = vec![headline(&story.head, now)];
     told.extend(trigger(story));
+    section(
+        &mut told,
+        "Know before you let it through",
+        flags(&story.head),
+    );
     section(&mut told, "Stages", lines(&stages(story), now));
     section(&mut told, "Findings", findings(story));
     section(&mut told, "Decisions", decisions(story, now));

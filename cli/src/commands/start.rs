@@ -50,18 +50,8 @@ pub async fn run(args: &Start, at: Option<&Path>, out: &Out) -> Result<Code, Fai
     let known = known(args, &reach.store, &reach.pipelines(), &pipeline).await?;
     let input = input(args, known, pipeline, out)?;
     would_be_admitted(&reach.store, &input).await?;
-    let text = serde_json::to_string(&input).map_err(|e| Failed::usage(e.to_string()))?;
     let functions = StepFunctions::new(&reach.connection.sdk().await);
-    let started = functions.start(machine, release.as_str(), &text).await;
-    let execution = started.map_err(|error| match error.is("ExecutionAlreadyExists") {
-        true => Failed::refused(format!(
-            "{release} was used before, for another input or a release that has ended"
-        ))
-        .help(format!(
-            "see what became of it with `gatewright show {release}`, or leave --name away"
-        )),
-        false => error.into(),
-    })?;
+    let execution = started(&functions, machine, &release, &input).await?;
     if out.json {
         out.json_line(&json!({ "release": release, "execution": execution, "input": input }));
     } else {
@@ -73,6 +63,29 @@ pub async fn run(args: &Start, at: Option<&Path>, out: &Out) -> Result<Code, Fai
     let follow = paint(COPY, format!("gatewright status {release} --watch"));
     out.aside(format!("follow it with {follow}"));
     Ok(Code::Done)
+}
+
+/// Starts the execution of this name; its ARN.
+///
+/// # Errors
+/// When the name was used for something else, or it cannot be started.
+pub async fn started(
+    functions: &StepFunctions,
+    machine: &str,
+    release: &ReleaseId,
+    input: &TriggerInput,
+) -> Result<String, Failed> {
+    let text = serde_json::to_string(input).map_err(|e| Failed::usage(e.to_string()))?;
+    let started = functions.start(machine, release.as_str(), &text).await;
+    started.map_err(|error| match error.is("ExecutionAlreadyExists") {
+        true => Failed::refused(format!(
+            "{release} was used before, for another input or a release that has ended"
+        ))
+        .help(format!(
+            "see what became of it with `gatewright show {release}`, or leave --name away"
+        )),
+        false => error.into(),
+    })
 }
 
 /// What would be refused is not started: the state machine judges it again, and
@@ -149,6 +162,7 @@ async fn known<T: Table>(
                     "nothing of {pipeline} runs in {environment}, so there is nothing to bring back"
                 ))
             })?;
+        known.found.instead_of = Some(current.version_of().clone());
         known.commit = Some(current.commit);
     }
     Ok(known)

@@ -5,7 +5,7 @@ use crate::connect::{Reach, reach};
 use crate::error::{Code, Failed};
 use crate::lookup;
 use crate::out::Out;
-use crate::progress::{Shown, headline, lines, stages, status};
+use crate::progress::{Shown, flags, headline, lines, stages, status};
 use crate::story::Story;
 use crate::style::{HEAD, SOFT, WAITING, padded, paint, widest};
 use crate::watch;
@@ -82,6 +82,7 @@ async fn starting(reach: &Reach, named: &str) -> Option<ReleaseId> {
 /// One release in lines.
 pub fn one(story: &Story, now: Timestamp) -> Vec<String> {
     let mut told = vec![headline(&story.head, now)];
+    told.extend(flags(&story.head));
     told.extend(lines(&stages(story), now));
     told.extend(story.head.failure.iter().flat_map(words::failure));
     told

@@ -14,6 +14,7 @@ use gatewright_aws::{Clock, Kind};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::{Build, Stage, Work};
 use gatewright_domain::release::{StageRecord, StageStatus};
+use gatewright_domain::undo::Outcome;
 use gatewright_domain::wait::{Answer, Awaited, Wait};
 use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::task::{TaskInput, answer_failure, passed};
@@ -257,7 +258,7 @@ fn migrates(
     now: Timestamp,
 ) -> Result<Option<Write>, Failure> {
     let head = &running.head.value;
-    let Some(migrated) = migrated(head, stage, record, false, now) else {
+    let Some(migrated) = migrated(head, stage, record, Outcome::Began, now) else {
         return Ok(None);
     };
     let write = migrated_write(&migrated, record.index, head.started_at)?;

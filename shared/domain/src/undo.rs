@@ -80,9 +80,20 @@ pub struct Migrated {
     pub title: String,
     /// When it passed; until then, when the stage began.
     pub at: Timestamp,
-    /// Whether it is known to have passed. Until then it may have run, in part
-    /// or as a whole.
-    pub passed: bool,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It began: it may have run, in part or as a whole.
+    Began,
+    /// It passed.
+    Passed,
+    /// Its build never began, so nothing was changed.
+    NeverRan,
 }
 
 /// A version in the history of rollbacks.

@@ -1,10 +1,11 @@
 //! A build that will never be judged: it could not be started, or was given up.
 
 use crate::{BuildKey, Running, migrated};
-use gatewright_aws::store::{Commit, Store, WaitKey, migrated_delete, stage_write, wait_write};
+use gatewright_aws::store::{Commit, Store, WaitKey, migrated_write, stage_write, wait_write};
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::release::{StageRecord, StageStatus};
+use gatewright_domain::undo::Outcome;
 use gatewright_domain::wait::Answer;
 use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::Failure;
@@ -38,7 +39,7 @@ pub async fn fail_build<T: Table>(
     let mut commit = Commit::of(&running.head)
         .fact(failed)
         .write(stage_write(&record.value, When::Rev(record.rev))?);
-    if let Some(never) = never_migrated(&running, &record.value, error, now) {
+    if let Some(never) = never_migrated(&running, &record.value, error, now)? {
         commit = commit.write(never);
     }
     let waiting = WaitKey::build(&key.release, key.index, key.attempt);
@@ -51,16 +52,22 @@ pub async fn fail_build<T: Table>(
     Ok(())
 }
 
-/// Of a migration that was never begun, nothing stays in the way of going back.
+/// Of a migration whose build never began, nothing stays in the way of going back.
 fn never_migrated(
     running: &Running,
     record: &StageRecord,
     error: ErrorName,
     now: Timestamp,
-) -> Option<Write> {
+) -> Result<Option<Write>, Failure> {
     let head = &running.head.value;
-    let stage = running.definition.stages.get(record.index)?;
     let begun = record.build.is_some() || error == ErrorName::BuildLost || record.attempt > 1;
-    let migrated = migrated(head, stage, record, false, now).filter(|_| !begun)?;
-    Some(migrated_delete(&migrated, record.index, head.started_at))
+    let stage = running.definition.stages.get(record.index);
+    let migrated = stage
+        .filter(|_| !begun)
+        .and_then(|stage| migrated(head, stage, record, Outcome::NeverRan, now));
+    let Some(migrated) = migrated else {
+        return Ok(None);
+    };
+    let write = migrated_write(&migrated, record.index, head.started_at)?;
+    Ok(Some(write))
 }

@@ -11,6 +11,7 @@ use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Lock;
 use gatewright_domain::pipeline::{Deploy, Effect, Purpose, Stage};
 use gatewright_domain::release::{Deployment, StageRecord, StageStatus, evidence_before};
+use gatewright_domain::undo::Outcome;
 use gatewright_domain::{EnvironmentName, ErrorName, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
 
@@ -52,7 +53,7 @@ pub(crate) async fn pass<T: Table>(
                 commit = changed(store, running, change, commit, now).await?;
             }
         }
-        if let Some(migrated) = migrated(head, stage, record, true, now) {
+        if let Some(migrated) = migrated(head, stage, record, Outcome::Passed, now) {
             commit = commit
                 .write(migrated_write(&migrated, record.index, head.started_at)?)
                 .fact(Fact::SchemaMigrated {

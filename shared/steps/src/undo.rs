@@ -10,7 +10,7 @@ use gatewright_domain::pipeline::Stage;
 use gatewright_domain::release::{
     Deployment, Head, StageRecord, StageStatus, Status, digest_of, evidence_before, last_attempts,
 };
-use gatewright_domain::undo::{Lifted, Migrated, Ran, Resolution, RolledBack, TakenBack};
+use gatewright_domain::undo::{Lifted, Migrated, Outcome, Ran, Resolution, RolledBack, TakenBack};
 use gatewright_domain::{EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
 
@@ -25,7 +25,7 @@ pub fn migrated(
     head: &Head,
     stage: &Stage,
     record: &StageRecord,
-    passed: bool,
+    outcome: Outcome,
     now: Timestamp,
 ) -> Option<Migrated> {
     Some(Migrated {
@@ -35,8 +35,11 @@ pub fn migrated(
         kind: stage.migration?,
         release: head.release.clone(),
         title: head.title(),
-        at: if passed { now } else { record.started_at },
-        passed,
+        at: match outcome {
+            Outcome::Passed => now,
+            Outcome::Began | Outcome::NeverRan => record.started_at,
+        },
+        outcome,
     })
 }
 

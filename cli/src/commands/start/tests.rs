@@ -62,6 +62,7 @@ async fn a_rollback_takes_the_commit_that_runs_and_says_why() {
     assert_eq!(input.commit.as_str(), COMMIT);
     assert_eq!(input.environment.unwrap().as_str(), "staging");
     assert_eq!(input.to.unwrap().as_str(), "cp-1");
+    assert_eq!(input.instead_of.unwrap().as_str(), "cp-1");
     let silent = start("pl-gps-001", back("staging", None, None));
     let failed = made(&silent, &example.store).await.unwrap_err();
     assert!(

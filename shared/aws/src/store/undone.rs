@@ -36,20 +36,14 @@ pub fn migrated_write(
     index: usize,
     began: Timestamp,
 ) -> Result<Write, StoreError> {
+    let place = format!("MIGRATION#{began:.3}#{}#{index:03}", migrated.release);
+    let pk = keys::environment(&migrated.pipeline, &migrated.environment);
     Ok(Write::Put {
-        key: migration_key(migrated, index, began),
+        key: Key::new(pk, place),
         due: None,
         body: body(migrated)?,
         when: When::Any,
     })
-}
-
-/// Takes back what [`migrated_write`] wrote: nothing has run after all.
-pub fn migrated_delete(migrated: &Migrated, index: usize, began: Timestamp) -> Write {
-    Write::Delete {
-        key: migration_key(migrated, index, began),
-        when: When::Any,
-    }
 }
 
 /// Adds to an environment's history of rollbacks, or changes a resolution.
@@ -72,14 +66,6 @@ pub fn rolled_back_write(rolled: &RolledBack, when: When) -> Result<Write, Store
 fn back_key(pipeline: &PipelineId, environment: &EnvironmentName, digest: &Digest) -> Key {
     let place = format!("BACK#{}", digest.hex());
     Key::new(keys::environment(pipeline, environment), place)
-}
-
-fn migration_key(migrated: &Migrated, index: usize, began: Timestamp) -> Key {
-    let place = format!("MIGRATION#{began:.3}#{}#{index:03}", migrated.release);
-    Key::new(
-        keys::environment(&migrated.pipeline, &migrated.environment),
-        place,
-    )
 }
 
 impl<T: Table> Store<T> {

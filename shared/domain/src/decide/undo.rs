@@ -8,7 +8,7 @@ use crate::people::Directory;
 use crate::pipeline::{Definition, Migration};
 use crate::release::{Deployment, Head, StageRecord, StageStatus, last_attempts};
 use crate::trigger::TriggerInput;
-use crate::undo::{Flag, Standing, TakenBack, Target, WaysBack, same_line};
+use crate::undo::{Flag, Outcome, Standing, TakenBack, Target, WaysBack, same_line};
 use std::collections::BTreeSet;
 
 /// Why something is not done: under which name, and why.
@@ -96,7 +96,7 @@ fn across(seen: &WaysBack, target: &Deployment) -> Vec<String> {
         .migrations
         .iter()
         .filter(|m| m.kind == Migration::ForwardOnly && m.at >= target.at)
-        .filter(|m| &m.release != target.version_of());
+        .filter(|m| m.outcome != Outcome::NeverRan && &m.release != target.version_of());
     for migration in later {
         if !titles.contains(&migration.title) {
             titles.push(migration.title.clone());

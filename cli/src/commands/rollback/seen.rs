@@ -1,0 +1,341 @@
+//! What is known of an environment's ways back, and what is made of it.
+
+use crate::commands::history::approved_by;
+use crate::error::Failed;
+use gatewright_aws::Store;
+use gatewright_aws::registry::Registry;
+use gatewright_aws::store::StoreError;
+use gatewright_aws::table::Table;
+use gatewright_domain::decide::undo::{Check, Why, judge_rollback, may_ask, targets};
+use gatewright_domain::decide::{Admission, ScanSeen, admit};
+use gatewright_domain::evidence::{ArtifactEvidence, Severity};
+use gatewright_domain::people::Directory;
+use gatewright_domain::pipeline::{Artifact, Definition};
+use gatewright_domain::release::{Deployment, Head};
+use gatewright_domain::trigger::TriggerInput;
+use gatewright_domain::undo::{Standing, Target, WaysBack};
+use gatewright_domain::{Digest, EnvironmentName, ErrorName, ReleaseId};
+use gatewright_views::text::{line, short_line};
+use std::collections::BTreeMap;
+
+/// How many versions are shown.
+const SHOWN: usize = 6;
+
+/// What a registry says of an image now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Image {
+    pub artifact: String,
+    pub digest: Digest,
+    /// Whether the registry has it; nothing when it cannot be asked.
+    pub there: Option<bool>,
+    /// What its scan found, or why nobody knows.
+    pub findings: String,
+    /// Whether the scan tells.
+    #[serde(skip)]
+    pub scanned: bool,
+}
+
+/// A version that ran, with what is known of it now.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub target: Target,
+    /// Its release, while it is recorded.
+    pub head: Option<Head>,
+    pub approved_by: Vec<String>,
+    pub images: Vec<Image>,
+}
+
+impl Candidate {
+    /// `pl-gps-001#142`.
+    pub fn title(&self) -> String {
+        let id = || self.target.deployment.version_of().to_string();
+        line(&self.head.as_ref().map_or_else(id, Head::title))
+    }
+
+    pub fn version(&self) -> &ReleaseId {
+        self.target.deployment.version_of()
+    }
+}
+
+/// What one check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Is {
+    Good,
+    Warning,
+    Refused,
+}
+
+/// One check, in words.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Line {
+    pub what: &'static str,
+    pub is: Is,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorName>,
+    pub says: String,
+}
+
+/// All that is known, and what is made of it.
+#[derive(Debug)]
+pub struct Seen {
+    /// The definition of the pipeline's rollbacks.
+    pub definition: Definition,
+    pub environment: EnvironmentName,
+    pub directory: Directory,
+    pub input: TriggerInput,
+    pub ways: WaysBack,
+    pub candidates: Vec<Candidate>,
+    /// What it goes back to.
+    pub target: Option<ReleaseId>,
+    pub checks: Vec<Line>,
+}
+
+impl Seen {
+    /// Reads what is known, and judges.
+    ///
+    /// # Errors
+    /// When the record cannot be read. What a registry does not say is unknown.
+    pub async fn read<T: Table, R: Registry>(
+        store: &Store<T>,
+        registry: &R,
+        definition: Definition,
+        input: TriggerInput,
+    ) -> Result<Self, Failed> {
+        let environment = input
+            .environment
+            .clone()
+            .ok_or_else(|| Failed::usage("which environment?"))?;
+        let directory = match store.directory().await {
+            Ok(seen) => seen.value,
+            Err(StoreError::Missing(_)) => Directory::default(),
+            Err(error) => return Err(error.into()),
+        };
+        let ways = store.ways_back(&definition.id, &environment).await?;
+        let judged = judge_rollback(&ways, &environment, &input).target;
+        let chosen = judged.map(|target| target.deployment.version_of().clone());
+        let mut candidates = Vec::new();
+        for (index, target) in targets(&ways).into_iter().enumerate() {
+            let version = target.deployment.version_of().clone();
+            if index >= SHOWN && chosen.as_ref() != Some(&version) {
+                continue;
+            }
+            candidates.push(Candidate {
+                head: store.head(&version).await?.map(|seen| seen.value),
+                approved_by: approved_by(store, &version, &directory).await?,
+                images: images(registry, &definition, &target.deployment).await,
+                target,
+            });
+        }
+        let mut seen = Self {
+            definition,
+            environment,
+            directory,
+            input,
+            ways,
+            candidates,
+            target: None,
+            checks: Vec::new(),
+        };
+        seen.judge();
+        Ok(seen)
+    }
+
+    /// Judges what is asked for, as `admit-release` will.
+    pub fn judge(&mut self) {
+        let mut checks = Vec::new();
+        let trigger = match admit(&self.definition, &self.input) {
+            Admission::Admitted { route, .. } => Ok(format!("takes the route {route}")),
+            Admission::Refused { error, why } => Err((error, why)),
+        };
+        checks.push(judged("the trigger", trigger));
+        let requester = self.input.requester.as_deref();
+        let asks = may_ask(
+            &self.definition,
+            &self.environment,
+            requester,
+            &self.directory,
+        );
+        checks.push(judged("who asks", asks));
+        let judgement = judge_rollback(&self.ways, &self.environment, &self.input);
+        let each = judgement.checks.into_iter();
+        checks.extend(each.map(|Check { what, verdict }| judged(what, verdict)));
+        self.target = judgement
+            .target
+            .map(|target| target.deployment.version_of().clone());
+        if let Some(chosen) = self.chosen() {
+            if chosen.target.standing == Standing::Failed {
+                let says = "a stage of its release failed there".to_owned();
+                checks.push(warned("the target", says));
+            }
+            for image in &chosen.images {
+                checks.extend(about(image));
+            }
+        }
+        self.checks = checks;
+    }
+
+    /// What it goes back to.
+    pub fn chosen(&self) -> Option<&Candidate> {
+        let target = self.target.as_ref()?;
+        self.candidates.iter().find(|c| c.version() == target)
+    }
+
+    /// The title of the newest release whose migrations it leads across.
+    pub fn newest_across(&self) -> Option<String> {
+        self.chosen()?.target.across.first().cloned()
+    }
+
+    /// Under which names it is refused.
+    pub fn refusals(&self) -> impl Iterator<Item = ErrorName> {
+        self.checks.iter().filter_map(|check| check.error)
+    }
+
+    /// Why it is refused, when it is.
+    pub fn refused(&self) -> Option<Why> {
+        let refused: Vec<&Line> = self.checks.iter().filter(|c| c.error.is_some()).collect();
+        let all: Vec<&str> = refused.iter().map(|c| c.says.as_str()).collect();
+        Some((refused.first()?.error?, all.join("; and ")))
+    }
+
+    /// What a person can do about a refusal.
+    pub fn what_helps(&self, error: ErrorName) -> String {
+        let (pipeline, environment) = (&self.definition.id, &self.environment);
+        match (error, self.newest_across()) {
+            (ErrorName::Irreversible, Some(title)) => {
+                format!(
+                    "if the older version can live with the newer data: --acknowledge \"{title}\""
+                )
+            }
+            (ErrorName::TakenBack, _) => format!(
+                "`gatewright lift {pipeline} {environment} RELEASE --reason …` allows it again"
+            ),
+            (ErrorName::AccessDenied, _) => {
+                "somebody of these groups has to ask: --requester, by an identity in approvers.yaml"
+                    .to_owned()
+            }
+            _ => format!(
+                "`gatewright history {pipeline} --environment {environment}` lists what ran there"
+            ),
+        }
+    }
+}
+
+fn judged(what: &'static str, verdict: Result<String, Why>) -> Line {
+    match verdict {
+        Ok(says) => Line {
+            what,
+            is: Is::Good,
+            error: None,
+            says: line(&says),
+        },
+        Err((error, why)) => Line {
+            what,
+            is: Is::Refused,
+            error: Some(error),
+            says: line(&why),
+        },
+    }
+}
+
+fn warned(what: &'static str, says: String) -> Line {
+    Line {
+        what,
+        is: Is::Warning,
+        error: None,
+        says: line(&says),
+    }
+}
+
+/// That the image is there, and what its scan says: only that it is gone stops a
+/// rollback.
+fn about(image: &Image) -> Vec<Line> {
+    let Image {
+        artifact,
+        digest,
+        there,
+        findings,
+        scanned,
+    } = image;
+    let named = format!("{artifact} {}", digest.short());
+    let exists = match there {
+        Some(true) => judged("the image", Ok(format!("the registry has {named}"))),
+        Some(false) => {
+            let why = format!("the registry no longer has {digest} of artifact {artifact:?}");
+            judged("the image", Err((ErrorName::GateDenied, why)))
+        }
+        None => {
+            let says = format!("the registry cannot be asked whether it has {named}");
+            warned("the image", says)
+        }
+    };
+    let found = format!("{named}: {findings}");
+    let found = match scanned {
+        true => judged("findings", Ok(found)),
+        false => warned("findings", found),
+    };
+    match there {
+        Some(false) => vec![exists],
+        Some(true) | None => vec![exists, found],
+    }
+}
+
+async fn images<R: Registry>(
+    registry: &R,
+    definition: &Definition,
+    deployment: &Deployment,
+) -> Vec<Image> {
+    let mut images = Vec::new();
+    for artifact in &deployment.artifacts {
+        let declared = definition.artifacts.get(&artifact.name);
+        if let Some(repository) = declared.and_then(Artifact::repository) {
+            images.push(image(registry, repository, artifact).await);
+        }
+    }
+    images
+}
+
+async fn image<R: Registry>(registry: &R, repository: &str, artifact: &ArtifactEvidence) -> Image {
+    let there = registry.has(repository, &artifact.digest).await.ok();
+    let (findings, scanned) = match there {
+        Some(false) => ("unknown: it is gone".to_owned(), false),
+        Some(true) | None => match registry.scan(repository, &artifact.digest).await {
+            Ok(scan) => found(&scan),
+            Err(error) => (
+                format!("unknown: {}", short_line(&error.to_string(), 120)),
+                false,
+            ),
+        },
+    };
+    Image {
+        artifact: artifact.name.clone(),
+        digest: artifact.digest.clone(),
+        there,
+        findings,
+        scanned,
+    }
+}
+
+/// What a scan says now, and whether it says anything.
+fn found(scan: &ScanSeen) -> (String, bool) {
+    let settled = matches!(scan.status.as_deref(), Some("COMPLETE" | "ACTIVE"));
+    if !settled {
+        let status = scan
+            .status
+            .as_deref()
+            .unwrap_or("never scanned, or its scan has expired");
+        return (format!("unknown: {status}"), false);
+    }
+    let mut counts: BTreeMap<Severity, u64> = scan.counts.clone().unwrap_or_default();
+    if counts.is_empty() {
+        for finding in &scan.findings {
+            *counts.entry(finding.severity).or_default() += 1;
+        }
+    }
+    let counts = counts.iter().rev().filter(|(_, count)| **count > 0);
+    let counts: Vec<String> = counts.map(|(s, n)| format!("{n} {}", s.as_str())).collect();
+    match counts.is_empty() {
+        true => ("none".to_owned(), true),
+        false => (counts.join(", "), true),
+    }
+}

@@ -1,0 +1,123 @@
+use super::*;
+use crate::commands::example::{Example, plain};
+use gatewright_aws::Store;
+use gatewright_aws::store::taken_back_write;
+use gatewright_aws::table::{Table, When};
+use gatewright_domain::Digest;
+use gatewright_domain::undo::TakenBack;
+use gatewright_fakes::{FakeRegistry, MemoryTable, definition};
+
+/// What is seen of staging, when the registry has these images.
+async fn seen(store: &Store<MemoryTable>, also: impl Fn(&mut TriggerInput), has: &[&[u8]]) -> Seen {
+    let rollback = definition().rollback().unwrap();
+    let registry = FakeRegistry::default();
+    for bytes in has {
+        let digest = Digest::of_bytes(bytes);
+        registry.push("gps-ingestion-service", &digest.hex()[..12], &digest);
+    }
+    let mut input = TriggerInput {
+        cause: Some(Cause::Rollback),
+        requester: Some("priya@example.com".to_owned()),
+        reason: Some("errors since 14:02".to_owned()),
+        environment: Some("staging".parse().unwrap()),
+        instead_of: Some("cp-2".parse().unwrap()),
+        ..TriggerInput::new(
+            rollback.id.clone(),
+            "refs/heads/main".to_owned(),
+            "4f2a9c01d7e84b6fa3c5129b8e7d60f1a2b3c4d5".parse().unwrap(),
+        )
+    };
+    also(&mut input);
+    Seen::read(store, &registry, rollback, input).await.unwrap()
+}
+
+fn acknowledged(input: &mut TriggerInput) {
+    input.acknowledge = Some("pl-gps-001#2".to_owned());
+}
+
+#[tokio::test]
+async fn what_ran_is_shown_with_every_check() {
+    let example = Example::two_on_staging().await;
+    let seen = seen(&example.store, acknowledged, &[b"image", b"next"]).await;
+    assert_eq!(seen.refused(), None);
+    assert_eq!(seen.question(), "Bring staging back to pl-gps-001#1?");
+    let told = plain(&seen.told(example.now()).join("\n"));
+    insta::assert_snapshot!(told);
+    let document = seen.document(None);
+    assert_eq!(document["admitted"], true);
+    assert_eq!(document["target"], "cp-1");
+    assert_eq!(document["current"]["title"], "pl-gps-001#2");
+    assert_eq!(document["targets"][1]["standing"], "good");
+    assert_eq!(document["targets"][1]["across"][0], "pl-gps-001#2");
+}
+
+#[tokio::test]
+async fn a_migration_is_crossed_by_its_title_alone() {
+    let example = Example::two_on_staging().await;
+    let mut seen = seen(&example.store, |_| {}, &[b"image"]).await;
+    let (error, _) = seen.refused().unwrap();
+    assert_eq!(error, ErrorName::Irreversible);
+    assert!(
+        seen.what_helps(error)
+            .contains("--acknowledge \"pl-gps-001#2\"")
+    );
+    seen.input.acknowledge = Some("yes".to_owned());
+    seen.judge();
+    assert_eq!(seen.refused().unwrap().0, ErrorName::Irreversible);
+    acknowledged(&mut seen.input);
+    seen.judge();
+    assert_eq!(seen.refused(), None);
+}
+
+#[tokio::test]
+async fn an_image_that_is_gone_stops_it_and_a_scan_that_is_gone_does_not() {
+    let example = Example::two_on_staging().await;
+    let gone = seen(&example.store, acknowledged, &[b"next"]).await;
+    let (error, why) = gone.refused().unwrap();
+    assert_eq!(error, ErrorName::GateDenied);
+    assert!(why.contains("the registry no longer has sha256:"), "{why}");
+    let there = seen(&example.store, acknowledged, &[b"image"]).await;
+    let findings = there.checks.iter().find(|c| c.what == "findings").unwrap();
+    assert_eq!(findings.is, seen::Is::Warning);
+    assert!(findings.says.contains("unknown"), "{findings:?}");
+    assert_eq!(there.refused(), None);
+}
+
+#[tokio::test]
+async fn who_may_not_what_moved_on_and_what_was_taken_back_is_said_at_once() {
+    let example = Example::two_on_staging().await;
+    let commit: gatewright_domain::CommitSha = "b".repeat(40).parse().unwrap();
+    let back = TakenBack {
+        pipeline: "pl-gps-001".parse().unwrap(),
+        environment: "staging".parse().unwrap(),
+        digest: Digest::of_bytes(b"image"),
+        release: "cp-1".parse().unwrap(),
+        title: "pl-gps-001#1".to_owned(),
+        number: Some(1),
+        commit,
+        reference: "refs/heads/main".to_owned(),
+        why: "it lost positions".to_owned(),
+        by: None,
+        at: example.now(),
+        lifted: None,
+    };
+    let write = taken_back_write(&back, When::Absent).unwrap();
+    example.store.table().write(vec![write]).await.unwrap();
+    let wrong = |input: &mut TriggerInput| {
+        acknowledged(input);
+        input.requester = None;
+        input.instead_of = Some("cp-0".parse().unwrap());
+        input.to = Some("cp-1".parse().unwrap());
+    };
+    let seen = seen(&example.store, wrong, &[b"image"]).await;
+    let refusals: Vec<ErrorName> = seen.refusals().collect();
+    assert!(refusals.contains(&ErrorName::MovedOn), "{refusals:?}");
+    assert!(refusals.contains(&ErrorName::TakenBack), "{refusals:?}");
+    assert_eq!(seen.document(None)["admitted"], false);
+    let told = plain(&seen.told(example.now()).join("\n"));
+    assert!(told.contains("taken back: it lost positions"), "{told}");
+    assert!(
+        seen.what_helps(ErrorName::TakenBack)
+            .contains("gatewright lift")
+    );
+}
