@@ -106,6 +106,8 @@ JSON:
   {\"pipeline\", \"jobs\", \"jobs_carried\", \"steps\", \"steps_carried\", \"decide\": [text], \"draft\"?, \"file\"?}";
 
 pub const START: &str = "\
+A rollback is better asked for with `gatewright rollback`, which shows first where it would lead.
+
 Example:
   gatewright start pl-gps-001 --git --watch
   gatewright start pl-gps-001 --commit 3f2a91bc5d6e7f8091a2b3c4d5e6f708192a3b4c --branch main

@@ -14,6 +14,7 @@ use gatewright_domain::release::{
     Deployment, Head, StageRecord, StageStatus, Status, evidence_before,
 };
 use gatewright_domain::trigger::{Cause, TriggerInput};
+use gatewright_domain::undo::Flag;
 use gatewright_domain::{Digest, StageName, Timestamp, after};
 use gatewright_views::Asked;
 use serde_json::json;
@@ -194,7 +195,13 @@ fn head(definition: &Definition, message: &str, author: &str) -> Head {
         }),
         route: None,
         given: Vec::new(),
-        flags: Vec::new(),
+        flags: vec![Flag {
+            environment: "production".parse().unwrap(),
+            title: "gps#141".to_owned(),
+            commit: "b".repeat(40).parse().unwrap(),
+            same: false,
+            why: message.to_owned(),
+        }],
         input: Digest::of_bytes(b"input"),
         execution: "arn:x".to_owned(),
         started_at: after(now(), -7_200),

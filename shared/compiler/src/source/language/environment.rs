@@ -216,7 +216,7 @@ pub(crate) static WATCH: Object = Object {
 pub(crate) static ROLLBACK: Object = Object {
     name: "rollback",
     what: "a rollback",
-    doc: "Going back to what ran before. Automatic: whatever fails after a deploy into the environment began, until the release works somewhere else, leads to the stage `<deploy>: roll back`, which runs from the commit of what ran before. The first deploy into an environment has nothing to go back to: when it fails, the release ends `failed-dirty`. An approval that is rejected undoes nothing. By hand: `gatewright start ID --rollback ENVIRONMENT --reason TEXT`; where it asks for a quorum, its approval expires after an hour.",
+    doc: "Going back to what ran before. Automatic: whatever fails after a deploy into the environment began, until the release works somewhere else, leads to the stage `<deploy>: roll back`, which runs from the commit of what ran before. The first deploy into an environment has nothing to go back to: when it fails, the release ends `failed-dirty`. An approval that is rejected undoes nothing. Nothing is undone by itself after a `forward-only` migration of the same release: it then ends `failed-dirty`. By hand: `gatewright rollback ID ENVIRONMENT --reason TEXT`; where it asks for a quorum, its approval expires after an hour. What was taken back stays back until somebody lifts that.",
     keys: &[
         default(
             "automatic",
