@@ -4,11 +4,11 @@
 
 use gatewright_aws::Clock;
 use gatewright_domain::evidence::{BuildStatus, Percent};
+use gatewright_domain::order::{Given, Order};
 use gatewright_domain::pipeline::{Definition, Event, Migration, Trigger};
 use gatewright_domain::release::Status;
 use gatewright_domain::undo::{RolledBack, TakenBack};
 use gatewright_domain::{EnvironmentName, ErrorName};
-use gatewright_steps::{lift, resolve};
 use gatewright_tests::happily::input_for;
 use gatewright_tests::machine::Stand;
 use gatewright_tests::world::id;
@@ -111,11 +111,31 @@ impl Place {
         all.unwrap().into_iter().map(|seen| seen.value).collect()
     }
 
-    async fn lift(&self, release: &str) -> Result<TakenBack, gatewright_handler::Failure> {
-        let place = (&self.definition.id, &self.environment);
-        let now = self.world.clock.now();
-        let (release, why) = (id(release), "it was the network");
-        lift(&self.world.store, place, &release, "priya", why, now).await
+    /// Priya orders this.
+    async fn order(&self, order: Order) -> Result<Given, gatewright_handler::Failure> {
+        let directory = self.world.store.directory().await.unwrap().value;
+        let priya = directory.identified("priya@example.com").unwrap();
+        let (store, registry) = (&self.world.store, &self.world.registry);
+        gatewright_steps::order(store, registry, priya, order, self.world.clock.now()).await
+    }
+
+    async fn lift(&self, release: &str) -> Result<Given, gatewright_handler::Failure> {
+        let order = Order::Lift {
+            pipeline: self.definition.id.clone(),
+            environment: self.environment.clone(),
+            release: id(release),
+            reason: " it was the network ".to_owned(),
+        };
+        self.order(order).await
+    }
+
+    async fn resolve(
+        &self,
+        release: &str,
+        text: &str,
+    ) -> Result<Given, gatewright_handler::Failure> {
+        let (release, text) = (id(release), text.to_owned());
+        self.order(Order::Resolve { release, text }).await
     }
 
     /// Releases; the first stage there that `failing` picks fails.
@@ -204,10 +224,15 @@ async fn what_was_taken_back_is_allowed_again_with_a_reason() {
     assert_eq!(place.roll_back("back", json!({})).await, done());
     let never = place.lift("one").await.unwrap_err();
     assert_eq!(never.name, ErrorName::BadInput);
-    let lifted = place.lift("two").await.unwrap();
-    assert!(!lifted.is_active());
-    // Again is as once, and the ledger of the release says it once.
-    assert_eq!(place.lift("two").await.unwrap(), lifted);
+    let given = place.lift("two").await.unwrap();
+    assert_eq!(given.by.as_str(), "priya");
+    let lifted = place.taken_back().await[0].lifted.clone().unwrap();
+    assert_eq!(
+        (lifted.by.as_str(), lifted.reason.as_str()),
+        ("priya", "it was the network")
+    );
+    let again = place.lift("two").await.unwrap_err();
+    assert!(again.message.contains("lifted it already"), "{again:?}");
     let facts = place.world.facts("two").await;
     assert_eq!(facts.iter().filter(|f| *f == "lifted").count(), 1);
     place.world.has_ended("two", Status::Succeeded).await;
@@ -294,7 +319,7 @@ async fn what_the_requester_did_not_see_is_not_replaced() {
 
 #[tokio::test]
 async fn across_a_forward_only_migration_only_by_typing_which() {
-    let mut place = Place::of(definition("PL-ODOO-MOD"), "production").await;
+    let mut place = Place::of(definition("PL-ODOO-MOD"), "staging").await;
     place
         .release(&[("one", '1'), ("two", '2'), ("three", '3')])
         .await;
@@ -428,23 +453,18 @@ async fn what_became_of_it_is_written_down_once_or_again() {
     let mut place = gps().await;
     place.release(&[("one", '1'), ("two", '2')]).await;
     assert_eq!(place.roll_back("back", json!({})).await, done());
-    let (store, now) = (&place.world.store, place.world.clock.now());
-    let told = async |release: &str, text: &str| {
-        let release = id(release);
-        resolve(store, &release, "priya", text, now).await
+    let wrong = async |release: &str, text: &str| {
+        let refused = place.resolve(release, text).await.unwrap_err();
+        assert_eq!(refused.name, ErrorName::BadInput);
+        refused.message
     };
-    assert_eq!(
-        told("one", "x").await.unwrap_err().name,
-        ErrorName::BadInput
-    );
-    assert_eq!(
-        told("back", " ").await.unwrap_err().name,
-        ErrorName::BadInput
-    );
-    told("back", "a missing index").await.unwrap();
-    // The same again is nothing new; by the release that was undone it is found too.
-    told("back", "a missing index").await.unwrap();
-    told("two", "a missing index; corrected in #3")
+    let nothing = wrong("one", "x").await;
+    assert!(nothing.contains("neither undid a change"), "{nothing}");
+    assert!(wrong("back", " ").await.contains("what became of it"));
+    place.resolve("back", "a missing index").await.unwrap();
+    // More is known later, and the release that was undone is as good a name.
+    place
+        .resolve("two", "a missing index; corrected in #3")
         .await
         .unwrap();
     let [rolled] = &place.rollbacks().await[..] else {

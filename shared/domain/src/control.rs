@@ -197,7 +197,11 @@ impl Controls {
                     false => Err(format!("there is no freeze {freeze} in force")),
                 }
             }
-            Order::Hold { .. } | Order::Unhold { .. } | Order::BreakGlass { .. } => Ok(()),
+            Order::Hold { .. }
+            | Order::Unhold { .. }
+            | Order::Lift { .. }
+            | Order::Resolve { .. }
+            | Order::BreakGlass { .. } => Ok(()),
         }
     }
 }

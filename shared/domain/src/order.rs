@@ -73,6 +73,24 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+    /// What was taken back from an environment may run there again.
+    Lift {
+        /// The pipeline.
+        pipeline: PipelineId,
+        /// The environment.
+        environment: EnvironmentName,
+        /// The release whose version was taken back.
+        release: ReleaseId,
+        /// Why.
+        reason: String,
+    },
+    /// What became of the reason for a rollback.
+    Resolve {
+        /// The release that undid, or the one that was undone.
+        release: ReleaseId,
+        /// What became of it.
+        text: String,
+    },
     /// This release passes freezes, windows and soak times.
     BreakGlass {
         /// The release.
@@ -126,7 +144,9 @@ impl Order {
             | Self::Unhold { reason, .. }
             | Self::Freeze { reason, .. }
             | Self::Thaw { reason, .. }
+            | Self::Lift { reason, .. }
             | Self::BreakGlass { reason, .. } => reason,
+            Self::Resolve { text, .. } => text,
         }
     }
 
@@ -134,8 +154,11 @@ impl Order {
     /// stop; who lets through must be somebody who approves.
     pub fn loosens(&self) -> bool {
         match self {
-            Self::Halt { .. } | Self::Hold { .. } | Self::Freeze { .. } => false,
+            Self::Halt { .. } | Self::Hold { .. } | Self::Freeze { .. } | Self::Resolve { .. } => {
+                false
+            }
             Self::Resume { .. }
+            | Self::Lift { .. }
             | Self::Unhold { .. }
             | Self::Thaw { .. }
             | Self::BreakGlass { .. } => true,
@@ -148,7 +171,18 @@ impl Order {
     /// A sentence that says what, and what would be right.
     pub fn check(&self, now: Timestamp) -> Result<(), String> {
         if self.reason().trim().is_empty() {
-            return Err("say why: \"reason\" is empty".to_owned());
+            let what = match self {
+                Self::Resolve { .. } => "say what became of it: \"text\" is empty",
+                Self::Halt { .. }
+                | Self::Resume { .. }
+                | Self::Hold { .. }
+                | Self::Unhold { .. }
+                | Self::Freeze { .. }
+                | Self::Thaw { .. }
+                | Self::Lift { .. }
+                | Self::BreakGlass { .. } => "say why: \"reason\" is empty",
+            };
+            return Err(what.to_owned());
         }
         if self.reason().chars().count() > MOST_REASON {
             return Err(format!(
@@ -286,6 +320,15 @@ impl std::fmt::Display for Order {
                 write!(f, "froze {place}, {times}")
             }
             Self::Thaw { freeze, .. } => write!(f, "thawed freeze {freeze}"),
+            Self::Lift {
+                pipeline,
+                environment,
+                release,
+                ..
+            } => write!(f, "allowed {release} in {pipeline}/{environment} again"),
+            Self::Resolve { release, .. } => {
+                write!(f, "wrote down what became of the rollback of {release}")
+            }
             Self::BreakGlass { release, .. } => write!(f, "broke the glass for {release}"),
         }
     }

@@ -22,7 +22,7 @@ pub use order::order;
 pub use retain::{forget_old, forget_when_cleared, retain_for};
 pub use scan::{open_scan, settle_scan};
 pub use steer::steered;
-pub use undo::{lift, migrated, resolve};
+pub use undo::migrated;
 
 use gatewright_aws::store::{Seen, Store};
 use gatewright_aws::table::Table;

@@ -1,5 +1,6 @@
 //! People's orders, given and taken into effect.
 
+use crate::undo::{lifting, resolving};
 use crate::{hand_on, until_settled};
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, InForce, Store};
@@ -153,6 +154,21 @@ async fn effect<T: Table>(store: &Store<T>, given: &Given) -> Result<Effect, Fai
             let write = Store::<T>::lock_write(&lock.unheld(), rev)?;
             Ok(Effect::Write(Box::new(write)))
         }
+        Order::Lift {
+            pipeline,
+            environment,
+            release,
+            ..
+        } => {
+            known_environment(store, pipeline, environment).await?;
+            let place = (pipeline, environment);
+            let commit = lifting(store, place, release, said).await?;
+            Ok(Effect::Release(Box::new(commit)))
+        }
+        Order::Resolve { release, .. } => {
+            let commit = resolving(store, release, said).await?;
+            Ok(Effect::Release(Box::new(commit)))
+        }
         Order::Halt { .. } | Order::Resume { .. } | Order::Freeze { .. } | Order::Thaw { .. } => {
             Ok(Effect::Recorded)
         }
@@ -286,7 +302,13 @@ async fn about<T: Table>(
             pipeline,
             environment,
             ..
+        }
+        | Order::Lift {
+            pipeline,
+            environment,
+            ..
         } => (Some(pipeline.clone()), Some(environment.clone())),
+        Order::Resolve { release, .. } => of_release(store.known_head(release).await?.value),
         Order::Freeze {
             pipeline,
             environment,

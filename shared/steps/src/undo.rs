@@ -1,9 +1,10 @@
 //! Going back: what is recorded when an environment runs what ran before, and
 //! what people do about it afterwards.
 
-use crate::{Running, known_definition, until_settled};
+use crate::{Running, known_definition};
 use gatewright_aws::store::{Commit, Seen, Store, rolled_back_write, taken_back_write};
 use gatewright_aws::table::{Table, When};
+use gatewright_domain::control::Said;
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::Stage;
@@ -256,87 +257,67 @@ async fn stays_back<T: Table>(
 }
 
 /// Allows again what was taken back from an environment: the version of
-/// `release`. Lifted twice is lifted once.
+/// `release`. It is recorded in that release's ledger.
 ///
 /// # Errors
-/// `BadInput` when there is no reason, or nothing of that release was taken back
-/// there; else when the table fails. Doing it again is safe.
-pub async fn lift<T: Table>(
+/// `BadInput` when nothing of that release was taken back there, or it was
+/// lifted before.
+pub(crate) async fn lifting<T: Table>(
     store: &Store<T>,
     (pipeline, environment): (&PipelineId, &EnvironmentName),
     release: &ReleaseId,
-    by: &str,
-    reason: &str,
-    now: Timestamp,
-) -> Result<TakenBack, Failure> {
-    let reason = said(reason, "a version is allowed again only with a reason")?;
-    let once = || async {
-        let all = store.all_taken_back(pipeline, environment).await?;
-        let Some(mut seen) = all.into_iter().find(|seen| &seen.value.release == release) else {
-            let why = format!("nothing of {release} was taken back from {environment}");
-            return Err(Failure::bad_input(why));
-        };
-        if !seen.value.is_active() {
-            return Ok(seen.value);
-        }
-        seen.value.lifted = Some(Lifted {
-            by: by.to_owned(),
-            reason: reason.clone(),
-            at: now,
-        });
-        let fact = Fact::Lifted {
-            environment: environment.clone(),
-            by: by.to_owned(),
-            reason: reason.clone(),
-            digest: seen.value.digest.clone(),
-        };
-        let head = store.known_head(release).await?;
-        let write = taken_back_write(&seen.value, When::Rev(seen.rev))?;
-        let commit = Commit::of(&head).write(write).fact(fact);
-        store.commit(commit, now).await?;
-        Ok(seen.value)
+    said: Said,
+) -> Result<Commit, Failure> {
+    let all = store.all_taken_back(pipeline, environment).await?;
+    let Some(mut seen) = all.into_iter().find(|seen| &seen.value.release == release) else {
+        let why = format!("nothing of {release} was taken back from {pipeline}/{environment}");
+        return Err(Failure::bad_input(why));
     };
-    until_settled(once).await
+    if let Some(known) = &seen.value.lifted {
+        let why = format!("{} lifted it already: {}", known.by, known.reason);
+        return Err(Failure::bad_input(why));
+    }
+    seen.value.lifted = Some(Lifted {
+        by: said.by.to_string(),
+        reason: said.reason.clone(),
+        at: said.at,
+    });
+    let fact = Fact::Lifted {
+        environment: environment.clone(),
+        by: said.by.to_string(),
+        reason: said.reason,
+        digest: seen.value.digest.clone(),
+    };
+    let head = store.known_head(release).await?;
+    let write = taken_back_write(&seen.value, When::Rev(seen.rev))?;
+    Ok(Commit::of(&head).write(write).fact(fact))
 }
 
 /// Writes down what became of the reason for a rollback; again, when more is
-/// known. `release` is the one that undid, or the one that was undone.
+/// known. `release` is the one that undid, or the one that was undone; it is
+/// recorded in the ledger of the first.
 ///
 /// # Errors
-/// `BadInput` when the text is empty or the release neither undid nor was
-/// undone; else when the table fails. Doing it again is safe.
-pub async fn resolve<T: Table>(
+/// `BadInput` when the release neither undid nor was undone.
+pub(crate) async fn resolving<T: Table>(
     store: &Store<T>,
     release: &ReleaseId,
-    by: &str,
-    text: &str,
-    now: Timestamp,
-) -> Result<RolledBack, Failure> {
-    let text = said(text, "say what became of it")?;
-    let once = || async {
-        let mut seen = rollback_of(store, release).await?;
-        let told = Resolution {
-            by: by.to_owned(),
-            text: text.clone(),
-            at: now,
-        };
-        let same = |known: &Resolution| known.by == told.by && known.text == told.text;
-        if seen.value.resolution.as_ref().is_some_and(same) {
-            return Ok(seen.value);
-        }
-        seen.value.resolution = Some(told);
-        let fact = Fact::RollbackResolved {
-            environment: seen.value.environment.clone(),
-            by: by.to_owned(),
-            text: text.clone(),
-        };
-        let head = store.known_head(&seen.value.release).await?;
-        let write = rolled_back_write(&seen.value, When::Rev(seen.rev))?;
-        let commit = Commit::of(&head).write(write).fact(fact);
-        store.commit(commit, now).await?;
-        Ok(seen.value)
+    said: Said,
+) -> Result<Commit, Failure> {
+    let mut seen = rollback_of(store, release).await?;
+    let fact = Fact::RollbackResolved {
+        environment: seen.value.environment.clone(),
+        by: said.by.to_string(),
+        text: said.reason.clone(),
     };
-    until_settled(once).await
+    seen.value.resolution = Some(Resolution {
+        by: said.by.to_string(),
+        text: said.reason,
+        at: said.at,
+    });
+    let head = store.known_head(&seen.value.release).await?;
+    let write = rolled_back_write(&seen.value, When::Rev(seen.rev))?;
+    Ok(Commit::of(&head).write(write).fact(fact))
 }
 
 /// The newest rollback that the release did or suffered.
@@ -365,15 +346,3 @@ async fn rollback_of<T: Table>(
         Failure::new(ErrorName::BadInput, why)
     })
 }
-
-/// Text of a person, without what surrounds it.
-fn said(text: &str, missing: &str) -> Result<String, Failure> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(Failure::bad_input(missing.to_owned()));
-    }
-    Ok(gatewright_domain::text::shortened(text, MOST))
-}
-
-/// The most characters of a reason; the ledger is read by people.
-const MOST: usize = 2_000;

@@ -89,6 +89,12 @@ pub(super) fn of_order(fact: &Fact) -> Option<String> {
         | Fact::DecisionRecorded { .. }
         | Fact::ApprovalReached { .. }
         | Fact::ApprovalClosed { .. }
+        | Fact::Flagged { .. }
+        | Fact::SchemaMigrated { .. }
+        | Fact::MigrationAcknowledged { .. }
+        | Fact::TakenBack { .. }
+        | Fact::Lifted { .. }
+        | Fact::RollbackResolved { .. }
         | Fact::DownstreamStarted { .. }
         | Fact::ReleaseEnded { .. } => return None,
     })
