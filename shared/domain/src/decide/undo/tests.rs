@@ -30,6 +30,7 @@ fn ran(version: usize, by: usize, minute: i64) -> Deployment {
         environment: "production".parse().unwrap(),
         release: release(by),
         title: format!("shop#{by}"),
+        number: Some(by as u64),
         commit: "a".repeat(40).parse().unwrap(),
         artifacts: vec![artifact(version)],
         restored: (version != by).then(|| release(version)),
