@@ -76,6 +76,8 @@ async fn answer(cli: &Cli, out: &Out) -> Result<Code, Failed> {
         Command::Versions(args) => commands::versions::run(args, at, out).await,
         Command::Start(args) => commands::start::run(args, at, out).await,
         Command::Rollback(args) => commands::rollback::run(args, at, out).await,
+        Command::Lift(args) => commands::undone::lift(args, at, out).await,
+        Command::Resolve(args) => commands::undone::resolve(args, at, out).await,
         Command::Status(args) => commands::status::run(args, at, out).await,
         Command::Halt(args) => commands::orders::halt(args, at, out).await,
         Command::Resume(args) => commands::orders::resume(args, at, out).await,

@@ -76,3 +76,22 @@ Example:
 
 JSON:
   {\"in_force\": {\"halts\": [..], \"freezes\": [..]}, \"orders\": [{\"seq\", \"at\", \"by\", \"order\", ..}], \"verified\"?, \"broken\"?}";
+
+pub const LIFT: &str = "\
+What a rollback took back stays back until then; somebody who approves changes of the environment
+has to say so. `gatewright rollback PIPELINE ENVIRONMENT --dry-run` shows what was taken back.
+
+Example:
+  gatewright lift pl-gps-001 production pl-gps-001#142 --reason \"it was the network\"
+
+JSON:
+  {\"number\", \"by\", \"at\", \"order\"}";
+
+pub const RESOLVE: &str = "\
+Written again, the last one counts; the ledger keeps all.
+
+Example:
+  gatewright resolve pl-gps-001#142 \"a missing index; corrected in #145\"
+
+JSON:
+  {\"number\", \"by\", \"at\", \"order\"}";

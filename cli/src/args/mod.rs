@@ -18,7 +18,7 @@ pub use definitions::{
 pub use local::{Demo, Local, Scenario, Up};
 pub use orders::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Why};
 pub use trigger::Asked;
-pub use undo::Rollback;
+pub use undo::{Lift, Resolve, Rollback};
 pub use values::parse_duration;
 
 use crate::out::Colour;
@@ -101,6 +101,12 @@ pub enum Command {
     /// Bring an environment back to a version that ran there before
     #[command(after_long_help = help::ROLLBACK)]
     Rollback(Rollback),
+    /// Allow again what was taken back from an environment
+    #[command(after_long_help = help::LIFT)]
+    Lift(Lift),
+    /// Write down what became of the reason for a rollback
+    #[command(after_long_help = help::RESOLVE)]
+    Resolve(Resolve),
     /// Show where releases stand
     #[command(after_long_help = help::STATUS)]
     Status(Status),

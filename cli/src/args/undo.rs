@@ -1,5 +1,6 @@
 //! The commands about going back.
 
+use super::Why;
 use clap::Args;
 
 /// `rollback`.
@@ -33,4 +34,30 @@ pub struct Rollback {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+}
+
+/// `lift`.
+#[derive(Debug, Args)]
+pub struct Lift {
+    /// The pipeline's id
+    pub pipeline: String,
+    /// The environment that it was taken back from
+    pub environment: String,
+    /// The release whose version was taken back: an id, pipeline#number or number
+    pub release: String,
+    /// Who, and why.
+    #[command(flatten)]
+    pub why: Why,
+}
+
+/// `resolve`.
+#[derive(Debug, Args)]
+pub struct Resolve {
+    /// The release that undid, or the one that was undone: an id, pipeline#number or number
+    pub release: String,
+    /// What became of it
+    pub text: String,
+    /// On the laptop: who writes it, by the id in approvers.yaml
+    #[arg(long = "as", value_name = "PERSON")]
+    pub person: Option<String>,
 }

@@ -17,6 +17,7 @@ pub mod rollback;
 pub mod show;
 pub mod start;
 pub mod status;
+pub mod undone;
 pub mod validate;
 pub mod versions;
 

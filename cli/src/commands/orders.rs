@@ -3,7 +3,7 @@
 
 mod times;
 
-use crate::args::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Why};
+use crate::args::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw};
 use crate::connect::{Reach, reach};
 use crate::error::{Code, Failed};
 use crate::lookup;
@@ -32,7 +32,13 @@ pub async fn halt(args: &Halt, at: Option<&Path>, out: &Out) -> Result<Code, Fai
     let reach = reach(at).await?;
     let of = target(&reach, &args.what).await?;
     let reason = args.why.reason.clone();
-    give(&reach, &args.why, Order::Halt { of, reason }, out).await
+    give(
+        &reach,
+        args.why.person.as_deref(),
+        Order::Halt { of, reason },
+        out,
+    )
+    .await
 }
 
 /// Lets go on what was halted.
@@ -43,7 +49,13 @@ pub async fn resume(args: &Halt, at: Option<&Path>, out: &Out) -> Result<Code, F
     let reach = reach(at).await?;
     let of = target(&reach, &args.what).await?;
     let reason = args.why.reason.clone();
-    give(&reach, &args.why, Order::Resume { of, reason }, out).await
+    give(
+        &reach,
+        args.why.person.as_deref(),
+        Order::Resume { of, reason },
+        out,
+    )
+    .await
 }
 
 /// Keeps an environment from everybody new.
@@ -58,7 +70,7 @@ pub async fn hold(args: &Hold, at: Option<&Path>, out: &Out) -> Result<Code, Fai
         environment,
         reason: args.why.reason.clone(),
     };
-    give(&reach, &args.why, order, out).await
+    give(&reach, args.why.person.as_deref(), order, out).await
 }
 
 /// Gives an environment back.
@@ -73,7 +85,7 @@ pub async fn unhold(args: &Hold, at: Option<&Path>, out: &Out) -> Result<Code, F
         environment,
         reason: args.why.reason.clone(),
     };
-    give(&reach, &args.why, order, out).await
+    give(&reach, args.why.person.as_deref(), order, out).await
 }
 
 /// Keeps deploys from happening for a time.
@@ -94,7 +106,7 @@ pub async fn freeze(args: &Freeze, at: Option<&Path>, out: &Out) -> Result<Code,
         reason: args.why.reason.clone(),
     };
     order.check(SystemClock.now()).map_err(Failed::usage)?;
-    give(&reach(at).await?, &args.why, order, out).await
+    give(&reach(at).await?, args.why.person.as_deref(), order, out).await
 }
 
 /// Ends a freeze.
@@ -106,7 +118,7 @@ pub async fn thaw(args: &Thaw, at: Option<&Path>, out: &Out) -> Result<Code, Fai
         freeze: args.freeze,
         reason: args.why.reason.clone(),
     };
-    give(&reach(at).await?, &args.why, order, out).await
+    give(&reach(at).await?, args.why.person.as_deref(), order, out).await
 }
 
 /// Lets a release pass what rules of time keep it from.
@@ -127,11 +139,20 @@ pub async fn break_glass(args: &BreakGlass, at: Option<&Path>, out: &Out) -> Res
         release: head.release,
         reason: args.why.reason.clone(),
     };
-    give(&reach, &args.why, order, out).await
+    give(&reach, args.why.person.as_deref(), order, out).await
 }
 
-async fn give(reach: &Reach, why: &Why, order: Order, out: &Out) -> Result<Code, Failed> {
-    let credentials = reach.credentials(why.person.as_deref()).await?;
+/// Gives the order, signed by `person` or by the caller's own credentials.
+///
+/// # Errors
+/// When it is refused or cannot be sent.
+pub(super) async fn give(
+    reach: &Reach,
+    person: Option<&str>,
+    order: Order,
+    out: &Out,
+) -> Result<Code, Failed> {
+    let credentials = reach.credentials(person).await?;
     let answer = signed::post(reach, &credentials, "/api/orders", &order, ORDER).await?;
     if out.json {
         out.json(&answer);
