@@ -24,8 +24,8 @@ pub use environment::{Environment, Queue, Strategy, StrategyKind, Undo, Watch, W
 pub use report::{Event as NotifyEvent, Feature, Notify, NotifyRoute, Target, Unenforced};
 pub use route::{Event, Trigger};
 pub use stage::{
-    Approval, Build, CodeDeploy, Deploy, Effect, Group, GroupKind, Migration, Pause, Quorum, Report,
-    ReportFormat, Service, Stage, Step, Variable, Work,
+    Approval, Build, CodeDeploy, Deploy, Effect, Group, GroupKind, Migration, Pause, Quorum,
+    Report, ReportFormat, Service, Stage, Step, Variable, Work,
 };
 
 use crate::canonical::Digest;

@@ -10,7 +10,8 @@ use gatewright_domain::EnvironmentName;
 use gatewright_domain::decide::{ClearSnapshot, Origin, Promotion};
 use gatewright_domain::lock::Waiting;
 use gatewright_domain::pipeline::{Artifact, Deploy, Environment};
-use gatewright_domain::release::{StageRecord, evidence_before};
+use gatewright_domain::release::{StageRecord, digest_of, evidence_before};
+use gatewright_domain::undo::TakenBack;
 use gatewright_handler::Failure;
 
 /// How far back a promotion looks for what ran in the environment before.
@@ -63,6 +64,7 @@ pub(super) async fn observe<T: Table, R: Outside>(
         .iter()
         .find(|entry| entry.release == head.release && entry.index == index)
         .cloned();
+    let taken_back = taken_back(store, running, &records, index, deploy, environment).await?;
     let snapshot = ClearSnapshot {
         head: head.clone(),
         rollback: is_rollback(running),
@@ -82,6 +84,7 @@ pub(super) async fn observe<T: Table, R: Outside>(
         promotion: promotion(store, running, environment, declared).await?,
         origin: origin(outside, running).await?,
         current: store.current(&head.pipeline, environment).await?,
+        taken_back,
         lock,
         lease: declared.lease.get(),
         queue: declared.queue,
@@ -113,6 +116,26 @@ async fn promotion<T: Table>(
         soak,
         deployments: store.deployments(pipeline, before, DEPLOYMENTS).await?,
     }))
+}
+
+/// What is known of these artifacts, together, having been taken back from there.
+async fn taken_back<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    records: &[StageRecord],
+    index: usize,
+    deploy: &Deploy,
+    environment: &EnvironmentName,
+) -> Result<Option<TakenBack>, Failure> {
+    let head = &running.head.value;
+    let evidence = evidence_before(head, records, index);
+    let known = |name: &String| evidence.as_ref().and_then(|e| e.artifact(name)).cloned();
+    let artifacts: Vec<_> = deploy.artifacts.iter().filter_map(known).collect();
+    let digest = digest_of(&artifacts);
+    let back = store
+        .taken_back(&head.pipeline, environment, &digest)
+        .await?;
+    Ok(back.map(|seen| seen.value))
 }
 
 /// Whether the CodePipeline action that started the release waits for it still.
