@@ -4,6 +4,7 @@
 
 mod admit;
 mod answer;
+mod back;
 mod build;
 mod clear;
 mod finish;
@@ -14,6 +15,7 @@ mod steer;
 
 pub use admit::{Admission, admit};
 pub use answer::{Outcome, Refusal, answer};
+pub use back::back_to;
 pub use build::{StageVerdict, judge_build};
 pub use clear::{ClearSnapshot, Clearance, Origin, clear};
 pub use finish::{Ending, ending};
