@@ -4,12 +4,11 @@
 
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
-use gatewright_domain::decide::back_to;
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::pipeline::{Definition, Purpose};
 use gatewright_domain::release::{Deployment, Status, evidence_before};
 use gatewright_domain::trigger::{TriggerInput, UpstreamOrigin};
-use gatewright_domain::{EnvironmentName, ErrorName};
+use gatewright_domain::{EnvironmentName, ErrorName, ReleaseId};
 use gatewright_handler::Failure;
 
 /// How far back a rollback finds a target that it is not told.
@@ -129,7 +128,18 @@ async fn target<T: Table>(
     let history = store
         .deployments(&definition.id, environment, DEPLOYMENTS)
         .await?;
-    let found = back_to(&history, Some(&current), None, trigger.to.as_ref()).cloned();
+    // What a release put there and took back was not good.
+    let undone: Vec<ReleaseId> = history
+        .iter()
+        .filter(|d| d.restored.is_some())
+        .map(|d| d.release.clone())
+        .collect();
+    let good = |d: &Deployment| d.restored.is_some() || !undone.contains(&d.release);
+    let wanted = |d: &Deployment| match &trigger.to {
+        Some(to) => &d.release == to && d.restored.is_none(),
+        None => good(d) && d.digest() != current.digest(),
+    };
+    let found = history.iter().find(|d| wanted(d)).cloned();
     found.ok_or_else(|| match &trigger.to {
         Some(to) => refused(format!("{to} never ran in {environment}")),
         None => refused(format!(

@@ -27,12 +27,7 @@ pub struct Ending {
 pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
     let last = last_attempts(records);
     let half_changed = half_changed(&last);
-    let mut dirty: Vec<EnvironmentName> = Vec::new();
-    for environment in half_changed.iter().filter_map(|r| r.environment.clone()) {
-        if !dirty.contains(&environment) {
-            dirty.push(environment);
-        }
-    }
+    let dirty = places_of(&half_changed);
     // Every stage that failed must have stopped the machine. One that did not must
     // not end as a success all the same.
     let caught = caught.or_else(|| {
@@ -106,6 +101,22 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
         failure: Some(failure),
         dirty,
     }
+}
+
+/// The environments of which nobody knows what they run after a release that
+/// left these records, each once.
+pub fn in_doubt(records: &[StageRecord]) -> Vec<EnvironmentName> {
+    places_of(&half_changed(&last_attempts(records)))
+}
+
+fn places_of(changes: &[&StageRecord]) -> Vec<EnvironmentName> {
+    let mut found: Vec<EnvironmentName> = Vec::new();
+    for environment in changes.iter().filter_map(|r| r.environment.as_ref()) {
+        if !found.contains(environment) {
+            found.push(environment.clone());
+        }
+    }
+    found
 }
 
 /// The records of changes that left their environment between two versions: they
