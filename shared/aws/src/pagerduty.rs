@@ -12,6 +12,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// What is tried, as errors name it.
+const TRIGGER: &str = "pagerduty:trigger";
 /// The longest summary that PagerDuty takes, in characters.
 pub const SUMMARY_MOST: usize = 1_024;
 /// The longest `dedup_key`, in characters.
@@ -56,13 +58,6 @@ pub trait Pager: Send + Sync {
         service: &str,
         page: &Page,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
-
-    /// Closes the incident with this key; one that is not there is no error.
-    fn resolve(
-        &self,
-        service: &str,
-        key: &str,
-    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 }
 
 /// Routing keys by the name of the service, as the secret has them.
@@ -103,30 +98,24 @@ impl PagerDuty {
 
     /// Sends an event, a few times when PagerDuty asks to wait: 4 s at most, well
     /// within a function's time. What lasts longer is left to the stream.
-    async fn enqueue(
-        &self,
-        action: &'static str,
-        service: &str,
-        event: Value,
-    ) -> Result<(), ServiceError> {
+    async fn enqueue(&self, service: &str, mut event: Value) -> Result<(), ServiceError> {
         let key = self.keys.get(service).ok_or_else(|| {
             let why = format!("the secret has no routing key for the service {service:?}");
-            ServiceError::of(action, Kind::Missing, why)
+            ServiceError::of(TRIGGER, Kind::Missing, why)
         })?;
-        let mut event = event;
         event["routing_key"] = json!(key.reveal().trim());
         let pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(600))
             .with_max_delay(Duration::from_secs(2))
             .with_max_times(3);
-        (|| self.once(action, &event))
+        (|| self.once(&event))
             .retry(pauses)
             .when(|error| error.kind == Kind::Transient)
             .await
     }
 
-    async fn once(&self, action: &'static str, event: &Value) -> Result<(), ServiceError> {
-        let error = |kind, message: String| ServiceError::of(action, kind, message);
+    async fn once(&self, event: &Value) -> Result<(), ServiceError> {
+        let error = |kind, message: String| ServiceError::of(TRIGGER, kind, message);
         let sent = self
             .http
             .post(format!("{}/v2/enqueue", self.api))
@@ -158,13 +147,7 @@ impl Pager for PagerDuty {
     }
 
     async fn trigger(&self, service: &str, page: &Page) -> Result<(), ServiceError> {
-        self.enqueue("pagerduty:trigger", service, triggering(page))
-            .await
-    }
-
-    async fn resolve(&self, service: &str, key: &str) -> Result<(), ServiceError> {
-        let event = json!({ "event_action": "resolve", "dedup_key": cut(key, KEY_MOST) });
-        self.enqueue("pagerduty:resolve", service, event).await
+        self.enqueue(service, triggering(page)).await
     }
 }
 
