@@ -35,6 +35,7 @@ fn every_command_helps_with_an_example() {
         "history",
         "show",
         "explain",
+        "runbook",
         "logs",
         "apply",
         "versions",

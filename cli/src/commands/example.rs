@@ -12,13 +12,14 @@ use gatewright_domain::evidence::{
     ArtifactEvidence, BuildEvidence, BuildStatus, Percent, ReportResult, ScanEvidence, Severity,
     Tests,
 };
+use gatewright_domain::given::Stores;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::{Lock, Waiting};
 use gatewright_domain::pipeline::Queue;
 use gatewright_domain::pipeline::{Definition, Work};
 use gatewright_domain::release::{Deployment, Failure, Head, StageRecord, StageStatus, Status};
 use gatewright_domain::trigger::{CodePipelineOrigin, TriggerInput};
-use gatewright_domain::{Digest, ErrorName, ReleaseId, Timestamp, after};
+use gatewright_domain::{Digest, EnvironmentName, ErrorName, ReleaseId, Timestamp, after};
 use gatewright_fakes::{FixedClock, MemoryTable, definition, directory};
 use std::collections::BTreeMap;
 
@@ -34,6 +35,14 @@ pub struct Example {
 /// `text` without its styles.
 pub fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
+}
+
+/// Where the example's artifacts are.
+pub fn stores() -> Stores {
+    Stores {
+        registry: "123456789012.dkr.ecr.ap-south-1.amazonaws.com".to_owned(),
+        bucket: Some("gatewright-artifacts".to_owned()),
+    }
 }
 
 /// A push to main, as CodePipeline sends it.
@@ -68,7 +77,7 @@ impl Example {
         for index in 0..5 {
             example.stage(index, 8700, StageStatus::Passed).await;
         }
-        example.runs_on_staging().await;
+        example.runs_in("staging").await;
         example.asks().await;
         example
     }
@@ -97,6 +106,43 @@ impl Example {
                 },
             )
             .await;
+        example
+    }
+
+    /// A second release that failed while it deployed to production, where the
+    /// first one ran; whether it `holds` the environment.
+    pub async fn dirty_production(holds: bool) -> Self {
+        let first = Self::begun("cp-1").await;
+        first.runs_in("production").await;
+        first.clock.pass(86_400);
+        let example = Self {
+            release: "cp-2".parse().unwrap(),
+            ..first
+        };
+        example.admit().await;
+        let production: EnvironmentName = "production".parse().unwrap();
+        let lock = Lock::free(example.definition.id.clone(), production);
+        let lock = lock.taken(&example.release, example.now(), 3_600).unwrap();
+        let held = Store::<MemoryTable>::lock_write(&lock, None).unwrap();
+        let (index, stage) = (6, &example.definition.stages[6]);
+        example.stage(index, 0, StageStatus::Failed).await;
+        let failure = Failure {
+            stage: Some(stage.name.clone()),
+            error: ErrorName::BuildFailed.to_string(),
+            cause: "the rollout timed out; it is not known what production runs now".to_owned(),
+        };
+        let status = Status::FailedDirty;
+        let writes = if holds { vec![held] } else { Vec::new() };
+        let ended = Fact::ReleaseEnded {
+            status,
+            failure: Some(failure.clone()),
+        };
+        let change = |head: &mut Head| {
+            head.status = status;
+            head.failure = Some(failure);
+        };
+        example.commit(writes, change, ended).await;
+        example.clock.pass(720);
         example
     }
 
@@ -278,10 +324,10 @@ impl Example {
             .await;
     }
 
-    async fn runs_on_staging(&self) {
+    async fn runs_in(&self, environment: &str) {
         let deployment = Deployment {
             pipeline: self.definition.id.clone(),
-            environment: "staging".parse().unwrap(),
+            environment: environment.parse().unwrap(),
             release: self.release.clone(),
             title: "pl-gps-001#1".to_owned(),
             number: Some(1),

@@ -13,6 +13,7 @@ pub mod init;
 pub mod logs;
 pub mod orders;
 pub mod plan;
+pub mod runbook;
 pub mod show;
 pub mod start;
 pub mod status;

@@ -1,6 +1,6 @@
 //! Going back to what ran before, as the pipeline's own build would.
 
-use super::shell::elsewhere;
+use super::shell::{elsewhere, filled_in};
 use super::{Command, Known, Part, Section};
 use crate::buildspec::quoted;
 use gatewright_domain::EnvironmentName;
@@ -56,8 +56,11 @@ pub(super) fn section(
         Some(to) => format!("Roll back by hand, to what {} put there", to.title),
         None => "Roll back by hand".to_owned(),
     };
+    let to = known.back_to.map_or_else(String::new, |to| {
+        format!(" --to {}", to.restored.as_ref().unwrap_or(&to.release))
+    });
     let mut notes = vec![format!(
-        "What the build of the project {} would do, with rights like its own. Gatewright does it itself with: gatewright start {} --rollback {environment} --reason TEXT",
+        "What the build of the project {} would do, with rights like its own. Gatewright does it itself with: gatewright start {} --rollback {environment}{to} --reason TEXT",
         way.build.project, definition.id
     )];
     for name in way.build.services.keys() {
@@ -90,6 +93,28 @@ pub(super) fn section(
         notes,
         commands,
     }
+}
+
+/// The commands alone, with the values that are known in them.
+pub(super) fn short(
+    definition: &Definition,
+    environment: &EnvironmentName,
+    way: &WayBack,
+    known: &Known<'_>,
+) -> Vec<Command> {
+    let mut variables = given::of_environment(definition, Some(environment));
+    variables.extend(given::of_build(&way.build.env));
+    if let Some(to) = known.back_to {
+        variables.extend(of_what_ran(definition, way, to, known));
+    }
+    let install = way.build.install.iter().map(|c| Command::new(c.as_str()));
+    let commands = install.chain(way.build.steps.iter().map(step));
+    commands
+        .map(|command| Command {
+            run: filled_in(&command.run, &variables),
+            ..command
+        })
+        .collect()
 }
 
 fn step(step: &Step) -> Command {

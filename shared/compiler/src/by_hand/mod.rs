@@ -40,6 +40,9 @@ pub struct Known<'a> {
 pub struct Procedure {
     /// Its parts, in the order in which they are done.
     pub sections: Vec<Section>,
+    /// The commands that go back, with their values in them: enough for who has
+    /// the source at hand.
+    pub short: Vec<Command>,
     /// What it could not know, in sentences.
     pub unknown: Vec<String>,
 }
@@ -127,7 +130,12 @@ pub fn by_hand(
         });
     }
     sections.push(afterwards(definition, environment, known));
-    Some(Procedure { sections, unknown })
+    let short = way.map(|way| back::short(definition, environment, &way, known));
+    Some(Procedure {
+        sections,
+        short: short.unwrap_or_default(),
+        unknown,
+    })
 }
 
 fn look(
