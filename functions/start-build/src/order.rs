@@ -47,7 +47,8 @@ pub(crate) async fn order<T: Table>(
         registry: config.ecr_registry(),
         bucket: config.artifacts.clone(),
     };
-    env.extend(given::of_commit(&running.definition, &commit, &stores));
+    env.extend(given::of_stores(&running.definition, &stores));
+    env.extend(given::of_commit(&commit));
     env.extend(of_ref(
         trigger,
         &commit,

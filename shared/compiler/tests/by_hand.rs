@@ -128,9 +128,23 @@ fn read_and_set(script: &str) -> (BTreeSet<String>, BTreeSet<String>) {
 #[test]
 fn whatever_a_procedure_reads_it_has_set_in_every_pipeline() {
     let mut any = 0;
+    let stores = stores();
+    let nothing_ran = Known {
+        record: true,
+        stores: Some(&stores),
+        ..Known::default()
+    };
     for definition in committed() {
-        for environment in definition.environments.keys() {
-            let said = procedure(&definition, environment);
+        let environments = definition.environments.keys();
+        let said = environments.flat_map(|environment| {
+            let without = |known| by_hand(&definition, environment, known).unwrap();
+            [
+                (environment, procedure(&definition, environment)),
+                (environment, without(&nothing_ran)),
+                (environment, without(&Known::default())),
+            ]
+        });
+        for (environment, said) in said {
             let Some(back) = said.part(Part::RollBack) else {
                 continue;
             };
@@ -147,7 +161,7 @@ fn whatever_a_procedure_reads_it_has_set_in_every_pipeline() {
             );
         }
     }
-    assert!(any > 15, "{any}");
+    assert!(any > 45, "{any}");
 }
 
 #[test]

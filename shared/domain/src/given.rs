@@ -20,16 +20,21 @@ pub struct Stores {
     pub bucket: Option<String>,
 }
 
-/// What every build gets: its pipeline, its commit and where artifacts are.
-pub fn of_commit(definition: &Definition, commit: &CommitSha, stores: &Stores) -> Variables {
-    let said = [
+/// What every build gets of its pipeline, and where artifacts are.
+pub fn of_stores(definition: &Definition, stores: &Stores) -> Variables {
+    present([
         ("GATEWRIGHT_PIPELINE", Some(definition.id.to_string())),
         ("ECR_REGISTRY", Some(stores.registry.clone())),
+        ("ARTIFACTS_BUCKET", stores.bucket.clone()),
+    ])
+}
+
+/// What every build gets of its commit.
+pub fn of_commit(commit: &CommitSha) -> Variables {
+    present([
         ("COMMIT_SHA", Some(commit.to_string())),
         ("IMAGE_TAG", Some(commit.to_string())),
-        ("ARTIFACTS_BUCKET", stores.bucket.clone()),
-    ];
-    present(said)
+    ])
 }
 
 /// What is said of the environment that a build works in.

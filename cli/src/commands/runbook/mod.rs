@@ -18,6 +18,7 @@ use gatewright_domain::given::Stores;
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::text::did_you_mean;
 use gatewright_domain::{EnvironmentName, PipelineId};
+use gatewright_views::text::short_line;
 use serde_json::json;
 use std::path::Path;
 
@@ -61,9 +62,10 @@ async fn of_record(
 ) -> Result<(Found, Option<Stores>), Failed> {
     let offline = |failed: Failed| {
         let mut found = Found::default();
-        found
-            .unknown
-            .push(format!("The record could not be read: {}.", failed.what));
+        found.unknown.push(format!(
+            "The record could not be read: {}.",
+            short_line(&failed.what, 120)
+        ));
         if args.to.is_some() {
             let sentence = "So what --to names could not be looked up.";
             found.unknown.push(sentence.to_owned());

@@ -5,7 +5,7 @@ use super::{Command, Known, Part, Section};
 use crate::buildspec::quoted;
 use gatewright_domain::EnvironmentName;
 use gatewright_domain::exported::shouted;
-use gatewright_domain::given::{self, Variables};
+use gatewright_domain::given::{self, Variables, of_stores};
 use gatewright_domain::pipeline::{Build, Definition, Form, Stage, Step};
 use gatewright_domain::release::Deployment;
 
@@ -155,14 +155,14 @@ fn exports(
         Some(to) => variables.extend(of_what_ran(definition, way, to, known)),
         None => unknown.push(not_known(definition, environment, known.record)),
     }
+    if let Some(stores) = known.stores {
+        variables.extend(of_stores(definition, stores));
+    }
     variables.extend(given::of_environment(definition, Some(environment)));
     variables.extend(given::of_build(&way.build.env));
-    if known.stores.is_none() {
-        variables.remove(registry);
-    }
     commands.extend(variables.iter().map(|(name, value)| export(name, value)));
     if known.back_to.is_none() {
-        commands.extend(placeholders(definition, way));
+        commands.extend(placeholders(definition, way, known));
     }
     let secrets = way.build.env.iter();
     commands.extend(
@@ -191,11 +191,7 @@ fn of_what_ran(
     let mut variables = given::of_artifacts(definition, &artifacts, registry);
     let version = version.unwrap_or_else(|| given::unnamed_version(&to.commit));
     variables.insert("VERSION".to_owned(), version);
-    let stores = known.stores.cloned().unwrap_or_else(|| given::Stores {
-        registry: String::new(),
-        bucket: None,
-    });
-    variables.extend(given::of_commit(definition, &to.commit, &stores));
+    variables.extend(given::of_commit(&to.commit));
     variables
 }
 
@@ -209,12 +205,20 @@ fn export(name: &str, value: &str) -> Command {
     Command::new(format!("export {name}={said}"))
 }
 
-/// What a person fills in when the record could not be read.
-fn placeholders(definition: &Definition, way: &WayBack) -> Vec<Command> {
-    let mut commands = vec![Command::of(
-        "What ran before: fill in what the angle brackets say",
-        "export COMMIT_SHA='<commit of what ran before>'",
-    )];
+/// What a person fills in when nobody knows what ran before.
+fn placeholders(definition: &Definition, way: &WayBack, known: &Known<'_>) -> Vec<Command> {
+    let mut commands = vec![
+        Command::of(
+            "What ran before: fill in what the angle brackets say",
+            "export COMMIT_SHA='<commit of what ran before>'",
+        ),
+        Command::new(
+            "export IMAGE_TAG=\"$COMMIT_SHA\" VERSION=\"0.0.0-$(printf %.12s \"$COMMIT_SHA\")\"",
+        ),
+    ];
+    if known.stores.is_none_or(|stores| stores.bucket.is_none()) && has_stored(definition, way) {
+        commands.push(Command::new("export ARTIFACTS_BUCKET='<bucket>'"));
+    }
     let wanted = given::artifacts_of(definition, &way.undo).unwrap_or_default();
     let mut first = true;
     for name in &wanted {
@@ -235,12 +239,17 @@ fn placeholders(definition: &Definition, way: &WayBack) -> Vec<Command> {
             }
             Form::Archive { .. } | Form::Plan { .. } | Form::Files { .. } => {
                 commands.push(Command::new(format!(
-                    "export ARTIFACTS_BUCKET='<bucket>' ARTIFACT_{variable}_KEY='<key of {name}>' ARTIFACT_{variable}_SHA256='<SHA-256 of {name}>'"
+                    "export ARTIFACT_{variable}_KEY='<key of {name}>' ARTIFACT_{variable}_SHA256='<SHA-256 of {name}>'"
                 )));
             }
         }
     }
     commands
+}
+
+/// Whether it fetches something from the bucket.
+fn has_stored(definition: &Definition, way: &WayBack) -> bool {
+    !crate::buildspec::fetched(definition, &way.undo).is_empty()
 }
 
 fn not_known(definition: &Definition, environment: &EnvironmentName, record: bool) -> String {
