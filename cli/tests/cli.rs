@@ -287,6 +287,7 @@ fn what_to_do_by_hand_needs_no_connection() {
         "environment",
         "record",
         "held_by",
+        "hold",
         "runs",
         "back_to",
         "others",

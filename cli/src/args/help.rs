@@ -92,8 +92,8 @@ Example:
   gatewright runbook smart-dairy production --to smart-dairy#41
 
 JSON:
-  {\"pipeline\", \"environment\", \"record\", \"held_by\": {\"release\", \"title\", \"status\", \"since\"?, \"holds\",
-    \"why\": [text]}?, \"runs\": deployment?, \"back_to\": deployment?, \"others\": [deployment], \"unknown\": [text],
+  {\"pipeline\", \"environment\", \"record\", \"held_by\": {\"release\", \"title\", \"status\", \"since\"?,
+    \"why\": [text]}?, \"hold\": {\"person\" or \"dirty\", \"reason\", \"since\"}?, \"runs\": deployment?, \"back_to\": deployment?, \"others\": [deployment], \"unknown\": [text],
     \"sections\": [{\"part\": \"look\"|\"roll-back\"|\"manual\"|\"afterwards\", \"title\", \"notes\": [text],
       \"commands\": [{\"what\"?, \"run\"}]}]}";
 

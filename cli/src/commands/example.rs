@@ -14,7 +14,7 @@ use gatewright_domain::evidence::{
 };
 use gatewright_domain::given::Stores;
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::lock::{Lock, Waiting};
+use gatewright_domain::lock::{Hold, Holding, Lock, Waiting};
 use gatewright_domain::pipeline::Queue;
 use gatewright_domain::pipeline::{Definition, Work};
 use gatewright_domain::release::{Deployment, Failure, Head, StageRecord, StageStatus, Status};
@@ -121,8 +121,12 @@ impl Example {
         };
         example.admit().await;
         let production: EnvironmentName = "production".parse().unwrap();
-        let lock = Lock::free(example.definition.id.clone(), production);
-        let lock = lock.taken(&example.release, example.now(), 3_600).unwrap();
+        let mut lock = Lock::free(example.definition.id.clone(), production);
+        lock.hold = Some(Hold {
+            by: Holding::Dirty(example.release.clone()),
+            reason: "it is not known what production runs".to_owned(),
+            since: example.now(),
+        });
         let held = Store::<MemoryTable>::lock_write(&lock, None).unwrap();
         let (index, stage) = (6, &example.definition.stages[6]);
         example.stage(index, 0, StageStatus::Failed).await;

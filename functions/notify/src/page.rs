@@ -128,6 +128,8 @@ async fn made<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
     let procedure = environments.first().and_then(|(environment, before)| {
         let known = Known {
             holder: Some(&head.release),
+            running: false,
+            held: true,
             back_to: before.as_ref(),
             record: true,
             stores: Some(&stores),

@@ -61,6 +61,7 @@ fn ran(definition: &Definition, environment: &EnvironmentName) -> Deployment {
         artifacts: artifacts.collect(),
         restored: None,
         at: gatewright_domain::Timestamp::UNIX_EPOCH,
+        number: Some(1),
         fencing: 1,
     }
 }
@@ -70,6 +71,8 @@ fn procedure(definition: &Definition, environment: &EnvironmentName) -> Procedur
     let holder: ReleaseId = "cp-2".parse().unwrap();
     let known = Known {
         holder: Some(&holder),
+        running: false,
+        held: true,
         back_to: Some(&before),
         record: true,
         stores: Some(&stores),
@@ -89,6 +92,21 @@ fn without_the_record_it_says_what_it_cannot_know() {
     let known = Known::default();
     let said = by_hand(&definition, &"production".parse().unwrap(), &known).unwrap();
     insta::assert_snapshot!(said.shell());
+}
+
+#[test]
+fn a_release_that_goes_on_is_halted_first_and_gives_nothing_back() {
+    let holder: ReleaseId = "cp-2".parse().unwrap();
+    let known = Known {
+        holder: Some(&holder),
+        running: true,
+        record: true,
+        ..Known::default()
+    };
+    let said = by_hand(&named("pl-gps-001"), &"production".parse().unwrap(), &known).unwrap();
+    let look = said.part(Part::Look).unwrap();
+    assert_eq!(look.commands[0].run, "gatewright halt cp-2 --reason TEXT");
+    assert_eq!(said.part(Part::Afterwards).unwrap().commands, []);
 }
 
 #[test]

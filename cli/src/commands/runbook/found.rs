@@ -5,6 +5,7 @@ use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::decide::{back_to, in_doubt};
 use gatewright_domain::given::Stores;
+use gatewright_domain::lock::{Hold, Holding, Lock};
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::{Deployment, Head, Status};
 use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
@@ -19,7 +20,7 @@ const OTHERS: usize = 5;
 /// How many of the last releases are looked at for one that left a doubt.
 const RECENT: u32 = 20;
 
-/// The release that holds an environment, or left it in doubt.
+/// The release that changes an environment now, or left it in doubt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Held {
     /// The release.
@@ -28,10 +29,8 @@ pub struct Held {
     pub title: String,
     /// Where it stands.
     pub status: Status,
-    /// Since when it holds the environment, if it does.
+    /// Since when it has the environment's lock, if it has it.
     pub since: Option<Timestamp>,
-    /// Whether it holds the environment.
-    pub holds: bool,
     /// Why it ended, in sentences.
     pub why: Vec<String>,
 }
@@ -43,8 +42,10 @@ pub struct Found {
     pub record: bool,
     /// The live definition, when the record has one.
     pub definition: Option<Definition>,
-    /// Who holds the environment, or left it in doubt.
+    /// Who changes the environment now, or left it in doubt.
     pub held: Option<Held>,
+    /// What keeps the environment from everybody new.
+    pub hold: Option<Hold>,
     /// What runs there, as far as the record knows.
     pub current: Option<Deployment>,
     /// What it goes back to.
@@ -70,7 +71,8 @@ pub async fn found<T: Table>(
         None => None,
     };
     let current = store.current(pipeline, environment).await?;
-    let held = held(store, pipeline, environment, current.as_ref()).await?;
+    let (lock, _) = store.lock(pipeline, environment).await?;
+    let held = held(store, &lock, current.as_ref()).await?;
     let history = store
         .deployments(pipeline, environment, DEPLOYMENTS)
         .await?;
@@ -87,6 +89,7 @@ pub async fn found<T: Table>(
         record: true,
         definition,
         held,
+        hold: lock.hold,
         others: others.take(OTHERS).cloned().collect(),
         current,
         back_to,
@@ -94,18 +97,23 @@ pub async fn found<T: Table>(
     })
 }
 
-/// Who has the lock, otherwise the newest release that changed the environment
-/// half and was followed by no deploy that passed.
+/// Whose change is in doubt: of the release that the environment is held for, of
+/// the one that has its lock, otherwise of the newest that ended dirty there and
+/// was followed by no deploy that passed.
 async fn held<T: Table>(
     store: &Store<T>,
-    pipeline: &PipelineId,
-    environment: &EnvironmentName,
+    lock: &Lock,
     current: Option<&Deployment>,
 ) -> Result<Option<Held>, Failed> {
-    let (lock, _) = store.lock(pipeline, environment).await?;
-    if let Some(holder) = lock.holder {
-        let head = store.head(&holder.release).await?.map(|seen| seen.value);
-        return Ok(head.map(|head| of(&head, Some(holder.since))));
+    let (pipeline, environment) = (&lock.pipeline, &lock.environment);
+    let dirty = match lock.hold.as_ref().map(|hold| &hold.by) {
+        Some(Holding::Dirty(release)) => Some((release, None)),
+        Some(Holding::Person(_)) | None => None,
+    };
+    let holder = lock.holder.as_ref().map(|h| (&h.release, Some(h.since)));
+    if let Some((release, since)) = dirty.or(holder) {
+        let head = store.head(release).await?.map(|seen| seen.value);
+        return Ok(head.map(|head| of(&head, since)));
     }
     for release in store.releases_of(pipeline, None, RECENT).await? {
         let Some(head) = store.head(&release).await?.map(|seen| seen.value) else {
@@ -132,7 +140,6 @@ fn of(head: &Head, since: Option<Timestamp>) -> Held {
         title: head.title(),
         status: head.status,
         since,
-        holds: since.is_some(),
         why: head
             .failure
             .as_ref()

@@ -40,7 +40,7 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
     if out.json {
         out.json(&json!({
             "pipeline": pipeline, "environment": environment, "record": found.record,
-            "held_by": found.held, "runs": found.current, "back_to": found.back_to,
+            "held_by": found.held, "hold": found.hold, "runs": found.current, "back_to": found.back_to,
             "others": found.others, "sections": procedure.sections,
             "unknown": found.unknown.iter().chain(&procedure.unknown).collect::<Vec<_>>(),
         }));
@@ -117,6 +117,11 @@ pub fn procedure(
 ) -> Result<Procedure, Failed> {
     let known = Known {
         holder: found.held.as_ref().map(|held| &held.release),
+        running: found
+            .held
+            .as_ref()
+            .is_some_and(|held| !held.status.has_ended()),
+        held: found.hold.is_some(),
         back_to: found.back_to.as_ref(),
         record: found.record,
         stores,

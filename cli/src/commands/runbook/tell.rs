@@ -39,25 +39,29 @@ fn known(environment: &EnvironmentName, found: &Found, now: Timestamp) -> Vec<St
     match &found.held {
         Some(held) => {
             let status = words::status(held.status);
+            let title = format!("{} ({})", line(&held.title), held.release);
             lines.push(match held.since {
                 Some(since) => format!(
-                    "{} ({}) holds {environment}, since {}: {status}.",
-                    line(&held.title),
-                    held.release,
+                    "{title} has {environment}, since {}: {status}.",
                     relative(now, since)
                 ),
-                None => format!(
-                    "{} ({}) left {environment} in doubt: {status}. Nobody holds it.",
-                    line(&held.title),
-                    held.release
-                ),
+                None => format!("{title} left {environment} in doubt: {status}."),
             });
             lines.extend(held.why.iter().map(|sentence| line(sentence)));
         }
         None => lines.push(format!(
-            "Nobody holds {environment}, and no release left it in doubt."
+            "No release changes {environment} or left it in doubt."
         )),
     }
+    lines.push(match &found.hold {
+        Some(hold) => format!(
+            "It is held for {}, since {}: {}",
+            hold.by,
+            relative(now, hold.since),
+            line(&hold.reason)
+        ),
+        None => "Nothing keeps others from it.".to_owned(),
+    });
     lines.push(match &found.current {
         Some(current) => format!("On record runs {}.", deployment(current, now)),
         None => format!("Nothing is on record that runs in {environment}."),

@@ -3,6 +3,7 @@ use super::tell::told;
 use super::*;
 use crate::commands::example::{Example, plain, push, stores};
 use gatewright_domain::evidence::ArtifactEvidence;
+use gatewright_domain::lock::{Hold, Holding};
 use gatewright_domain::release::{Deployment, Status};
 use gatewright_domain::{Digest, Timestamp};
 
@@ -59,7 +60,7 @@ async fn what_it_goes_back_to_can_be_named_and_must_have_run_there() {
 async fn without_a_doubt_nothing_is_held_and_nothing_is_given_back() {
     let example = Example::waiting_for_approval().await;
     let said = said(&example, None).await;
-    assert!(said.contains("# Nobody holds production, and no release left it in doubt."));
+    assert!(said.contains("# No release changes production or left it in doubt."));
     assert!(said.contains("# Nothing is on record that runs in production."));
     assert!(
         said.contains("The record knows nothing that ran in production before"),
@@ -106,6 +107,7 @@ fn example_of(definition: &Definition, environment: &EnvironmentName) -> Found {
         artifacts: artifacts.collect(),
         restored: None,
         at: Timestamp::UNIX_EPOCH,
+        number: Some(141),
         fencing: 141,
     };
     Found {
@@ -114,9 +116,13 @@ fn example_of(definition: &Definition, environment: &EnvironmentName) -> Found {
             release: "cp-7f0c".parse().unwrap(),
             title: format!("{}#142", definition.id),
             status: Status::FailedDirty,
-            since: Some(Timestamp::UNIX_EPOCH),
-            holds: true,
+            since: None,
             why: Vec::new(),
+        }),
+        hold: Some(Hold {
+            by: Holding::Dirty("cp-7f0c".parse().unwrap()),
+            reason: "nobody knows what it runs".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
         }),
         back_to: Some(before),
         ..Found::default()

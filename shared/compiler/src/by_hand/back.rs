@@ -60,7 +60,7 @@ pub(super) fn section(
         format!(" --to {}", to.restored.as_ref().unwrap_or(&to.release))
     });
     let mut notes = vec![format!(
-        "What the build of the project {} would do, with rights like its own. Gatewright does it itself with: gatewright start {} --rollback {environment}{to} --reason TEXT",
+        "What the build of the project {} would do, with rights like its own. Gatewright does it itself with: gatewright rollback {} {environment}{to} --reason TEXT",
         way.build.project, definition.id
     )];
     for name in way.build.services.keys() {

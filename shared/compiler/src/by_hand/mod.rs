@@ -25,8 +25,12 @@ pub const ONE_AT_A_TIME: &str = "Not to be run as a whole: one part at a time, a
 /// What is known on the day when somebody needs a procedure.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
-    /// The release that left the environment in doubt or holds it.
+    /// The release that left the environment in doubt or changes it now.
     pub holder: Option<&'a ReleaseId>,
+    /// Whether that release still goes on.
+    pub running: bool,
+    /// Whether somebody or something keeps the environment from everybody new.
+    pub held: bool,
     /// What the environment goes back to.
     pub back_to: Option<&'a Deployment>,
     /// Whether the record could be read: without it nobody knows what ran before.
@@ -147,6 +151,12 @@ fn look(
     let id = &definition.id;
     let mut commands = Vec::new();
     if let Some(holder) = known.holder {
+        if known.running {
+            commands.push(Command::of(
+                "It still goes on: halt it before you change anything",
+                format!("gatewright halt {holder} --reason TEXT"),
+            ));
+        }
         commands.push(Command::new(format!("gatewright explain {holder}")));
         commands.push(Command::new(format!("gatewright logs {holder}")));
     }
@@ -177,26 +187,23 @@ fn afterwards(
     let mut notes = vec![format!(
         "Gatewright does not see what is done by hand: its record of {environment} changes with the next deploy that passes."
     )];
+    let give_back = Command::new(format!(
+        "gatewright unhold {}/{environment} --reason {did}",
+        definition.id
+    ));
     let mut commands = Vec::new();
-    match known.holder {
-        Some(holder) => {
-            commands.push(Command::new(format!("gatewright resolve {holder} {did}")));
-            commands.push(Command::new(format!(
-                "gatewright unhold {}/{environment} --reason {did}",
-                definition.id
-            )));
-        }
-        None if known.record => {
-            notes
-                .push("Nobody holds the environment, so there is nothing to give back.".to_owned());
-        }
-        None => commands.push(Command::of(
-            "When a release holds the environment",
-            format!(
-                "gatewright unhold {}/{environment} --reason {did}",
-                definition.id
-            ),
+    match (known.record, known.held) {
+        (true, true) => commands.push(give_back),
+        (true, false) => notes.push(format!(
+            "Nothing keeps {environment} from others, so there is nothing to give back."
         )),
+        (false, _) => commands.push(Command {
+            what: Some(format!("When {environment} is held")),
+            ..give_back
+        }),
+    }
+    if let Some(holder) = known.holder.filter(|_| !known.running) {
+        commands.push(Command::new(format!("gatewright resolve {holder} {did}")));
     }
     Section {
         part: Part::Afterwards,
