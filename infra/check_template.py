@@ -76,7 +76,8 @@ VARIABLE_NEEDS = {
     "GATEWRIGHT_TOPIC": "sns:Publish",
     "GATEWRIGHT_MACHINE_PREFIX": "states:StartExecution",
 }
-SECRET_VARIABLES = {"GATEWRIGHT_LINK_SECRET": "LinkSecret", "GATEWRIGHT_SLACK_SECRET": "SlackSecret"}
+SECRET_VARIABLES = {"GATEWRIGHT_LINK_SECRET": "LinkSecret", "GATEWRIGHT_SLACK_SECRET": "SlackSecret",
+                    "GATEWRIGHT_PAGERDUTY_SECRET": "PagerDutySecret"}
 
 # What the core's policies and rules know machines by: never all of the account's.
 OUR_MACHINES = "stateMachine:${MachinePrefix}"

@@ -92,6 +92,7 @@ async fn answer(cli: &Cli, out: &Out) -> Result<Code, Failed> {
         Command::History(args) => commands::history::run(args, at, out).await,
         Command::Show(args) => commands::show::run(args, at, out).await,
         Command::Explain(args) => commands::explain::run(args, at, out).await,
+        Command::Runbook(args) => commands::runbook::run(args, at, out).await,
         Command::Logs(args) => commands::logs::run(args, at, out).await,
         Command::Apply(args) => commands::apply::run(args, at, out).await,
         Command::Local(Local::Up(args)) => local::up::run(args, out).await,

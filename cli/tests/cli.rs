@@ -35,6 +35,7 @@ fn every_command_helps_with_an_example() {
         "history",
         "show",
         "explain",
+        "runbook",
         "logs",
         "apply",
         "versions",
@@ -269,6 +270,49 @@ fn without_a_connection_the_way_to_one_is_shown() {
 }
 
 #[test]
+fn what_to_do_by_hand_needs_no_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("pipelines")).unwrap();
+    for file in ["pipelines/pl-gps-001.yaml", "pipelines/approvers.yaml"] {
+        std::fs::copy(root().join(file), folder.path().join(file)).unwrap();
+    }
+    let output = gatewright(
+        folder.path(),
+        &["runbook", "pl-gps-001", "production", "--json"],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let document: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+    let expected = [
+        "pipeline",
+        "environment",
+        "record",
+        "held_by",
+        "hold",
+        "runs",
+        "back_to",
+        "others",
+        "sections",
+        "unknown",
+    ];
+    assert_eq!(keys(&document), expected);
+    assert_eq!(document["record"], false);
+    assert!(
+        document["unknown"].as_array().unwrap().len() >= 3,
+        "{document}"
+    );
+    let args = ["runbook", "pl-gps-001", "production", "--to", "142"];
+    let said = text(&gatewright(folder.path(), &args).stdout);
+    assert!(
+        said.contains("what --to names could not be looked up"),
+        "{said}"
+    );
+    assert!(said.lines().all(|line| !line.contains('\u{1b}')));
+    let output = gatewright(folder.path(), &["runbook", "pl-gps-001", "prod"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("did you mean \"production\"?"));
+}
+
+#[test]
 fn a_stack_that_is_gone_ends_with_4() {
     let folder = tempfile::tempdir().unwrap();
     let connection = json!({
@@ -278,6 +322,15 @@ fn a_stack_that_is_gone_ends_with_4() {
     });
     let path = folder.path().join("connection.json");
     std::fs::write(&path, connection.to_string()).unwrap();
+    // What to do by hand is asked for on the day when nothing answers.
+    let named = path.to_str().unwrap();
+    let (code, out, err) = run(&["--connection", named, "runbook", "pl-gps-001", "production"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("# The record could not be read: "), "{out}");
+    assert!(
+        out.contains("export ECR_REGISTRY=1.dkr.ecr.ap-south-1.amazonaws.com"),
+        "{out}"
+    );
     let named = ["--connection", "connection.json", "status"];
     let output = gatewright(folder.path(), &named);
     let err = text(&output.stderr);

@@ -43,6 +43,9 @@ pub struct StandInsConfig {
     pub tool_binary: PathBuf,
     /// The Slack workspace.
     pub slack: SlackConfig,
+    /// PagerDuty's services: the name of each to its routing key, which has 32
+    /// characters.
+    pub pagerduty: BTreeMap<String, String>,
     /// The AWS region in ARNs, such as `eu-central-1`.
     pub region: String,
     /// The AWS account in ARNs: twelve digits.

@@ -18,6 +18,7 @@
 //! | `POST /ecr/_findings`, `POST /ecr/_faults` | what scans find; [`EcrFaults`] |
 //! | `POST /slack/api/<method>` | Slack's Web API |
 //! | `GET /inbox`, `GET /inbox.json`, `POST /inbox/press` | what people got, and pressing a button |
+//! | `POST /pagerduty/v2/enqueue` | PagerDuty's Events API v2 |
 //! | `POST /sns` | the e-mail inbox's SNS subscription |
 //! | `GET /n8n`, `/n8n/<environment>/api/v1/workflows…` | n8n: what is deployed; its public API |
 //! | `GET /odoo`, `/odoo/<database>/…` | Odoo: what is installed; its health and external API |
@@ -36,6 +37,7 @@ mod inbox;
 mod keys;
 mod n8n;
 mod odoo;
+mod pagerduty;
 mod process;
 mod scans;
 mod server;

@@ -29,6 +29,7 @@ use crate::{
     keys::Keys,
     n8n::{self, N8n},
     odoo::{self, Odoo},
+    pagerduty::{self, PagerDuty},
     scans::{self, Scans},
     slack::{self, Slack},
     sns::{self, SnsInbox},
@@ -210,6 +211,7 @@ struct Parts {
     ecr: Arc<Ecr>,
     slack: Arc<Slack>,
     sns: Arc<SnsInbox>,
+    pagerduty: Arc<PagerDuty>,
     cluster: Arc<Cluster>,
     states: Arc<States>,
     n8n: Arc<N8n>,
@@ -281,6 +283,7 @@ impl Parts {
             )),
             slack: Arc::new(Slack::new(config.slack, url.clone(), http.clone())),
             sns: Arc::new(SnsInbox::new(http.clone())),
+            pagerduty: Arc::new(PagerDuty::new(config.pagerduty)),
             cluster: Arc::new(Cluster::new(clusters, store, programs, http)),
             states: Arc::new(States::new(config.data.join("terraform"))),
             n8n: Arc::new(N8n::new(n8n, Arc::clone(&keys))),
@@ -296,12 +299,14 @@ impl Parts {
         let inbox = Inbox {
             slack: Arc::clone(&self.slack),
             sns: Arc::clone(&self.sns),
+            pagerduty: Arc::clone(&self.pagerduty),
         };
         codebuild::router(Arc::clone(&self.codebuild))
             .merge(ecr::router(Arc::clone(&self.ecr)))
             .merge(codepipeline::router(Arc::default()))
             .merge(slack::router(Arc::clone(&self.slack)))
             .merge(sns::router(Arc::clone(&self.sns)))
+            .merge(pagerduty::router(Arc::clone(&self.pagerduty)))
             .merge(inbox::router(inbox))
             .merge(cluster::router(Arc::clone(&self.cluster)))
             .merge(terraform::router(Arc::clone(&self.states)))

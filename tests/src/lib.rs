@@ -8,6 +8,7 @@ pub mod journey;
 pub mod laptop;
 pub mod machine;
 mod orders;
+pub mod stream;
 pub mod world;
 
 pub use laptop::Laptop;

@@ -439,6 +439,8 @@ fn config() -> Config {
         slack_secret: None,
         slack_api_url: String::new(),
         slack_channel: None,
+        pagerduty_secret: None,
+        pagerduty_api_url: String::new(),
     }
 }
 

@@ -34,7 +34,7 @@ async fn plain() -> World {
 async fn drive(world: &World, run: &mut Run) -> Stand {
     for _ in 0..60 {
         let stand = run.go(world).await;
-        if matches!(stand, Stand::Ended(_)) || !world.goes_well(&run.name).await {
+        if matches!(stand, Stand::Ended(_)) || !world.goes_on(&run.name).await {
             return stand;
         }
     }
@@ -223,7 +223,7 @@ async fn a_hold_keeps_the_next_one_out_and_not_who_is_in() {
             .last()
             .is_none_or(|state| state != "Deploy to Production")
         {
-            assert!(world.goes_well("first").await, "{:?}", first.path);
+            assert!(world.goes_on("first").await, "{:?}", first.path);
         }
     }
     let place = json!({ "pipeline": "pl-gps-001", "environment": "production", "reason": "audit" });
@@ -255,7 +255,7 @@ async fn a_halt_stops_before_the_next_step_and_admits_nothing_new() {
         let world = plain().await;
         let mut run = Run::start(&world, "first", World::push());
         run.go(&world).await;
-        assert!(world.goes_well("first").await);
+        assert!(world.goes_on("first").await);
         let halt = json!({ "order": "halt", "of": of, "reason": "incident" });
         world.ordered("yuki", halt.clone()).await;
         assert_eq!(world.order("yuki", halt).await.0, 400, "halted already");
@@ -392,7 +392,7 @@ async fn a_freeze_that_stops_running_deploys_stops_before_the_change() {
         if stand == waits("Production Approval") {
             break;
         }
-        assert!(world.goes_well("first").await, "{stand:?}");
+        assert!(world.goes_on("first").await, "{stand:?}");
     }
     // It is cleared by the approval, and the freeze begins before the build does.
     let order = freeze(&world, json!({ "running": "stop" }));
@@ -415,7 +415,7 @@ async fn a_dirty_end_keeps_the_environment_until_somebody_has_looked() {
         {
             break;
         }
-        assert!(world.goes_well("first").await);
+        assert!(world.goes_on("first").await);
     }
     let build = world.running_build().await.unwrap();
     world.builds.end(

@@ -8,7 +8,8 @@ use gatewright_compiler::{compile, transitions_on};
 use gatewright_domain::evidence::Severity;
 use gatewright_domain::gate::Gate;
 use gatewright_domain::pipeline::{
-    Build, Definition, Feature, Form, GroupKind, ReportFormat, StrategyKind, Versioning, Work,
+    Build, Definition, Feature, Form, GroupKind, NotifyRoute, ReportFormat, StrategyKind,
+    Versioning, Work,
 };
 use gatewright_tests::{definitions, laptop::root};
 use std::fmt::Write;
@@ -110,6 +111,15 @@ fn retried(d: &Definition) -> bool {
     builds(d).all(|b| b.retries > 0)
 }
 
+fn by_hand(d: &Definition) -> bool {
+    d.environments.values().all(|e| !e.manual.is_empty())
+}
+
+const BY_HAND: (&str, &str) = (
+    "../../shared/compiler/tests/by_hand.rs",
+    "what_the_definition_has_people_do_stands_there_with_its_values",
+);
+
 const S1: &str = "pipeline-tms-odoo-addon";
 const S2: &str = "pipeline-gps-microservice";
 const S3: &str = "pipeline-iac-terraform";
@@ -171,8 +181,10 @@ const ROWS: &[Row] = &[
     row(S4, "flake8, black, isort, bandit, pip-audit", |d| runs(d, "bandit -r . -ll -ii") && runs(d, "pip-audit"), (LAPTOP, "s4_odoo_takes_every_route")),
     row(S4, "no critical finding in the image", scans, (LAPTOP, "s4_odoo_takes_every_route")),
     row(S4, "approval by Project Lead and DevOps Lead", |d| asks(d, "project-lead", 0) && asks(d, "devops-lead", 0), (LAPTOP, "s4_odoo_takes_every_route")),
+    row(S4, "each deploy can be run by hand", by_hand, BY_HAND),
     row(S4, "infrastructure failures are retried, red tests are not", retried, ("in_memory.rs", "an_infrastructure_fault_is_retried_and_a_red_build_is_not")),
     row(S5, "push, tag and manual triggers", |d| kinds(d, &["push", "tag", "manual"]), (LAPTOP, "s5_gps_takes_every_route")),
+    row(S5, "each deploy can be run by hand", by_hand, BY_HAND),
     row(S5, "production runs the digest that staging ran", scans, ("laptop.rs", "a_release_goes_from_commit_to_production_and_its_record_can_be_verified")),
     row(S6, "seven triggers, each with its route", |d| kinds(d, &["push", "pull-request", "tag", "manual", "schedule"]) && d.triggers.len() >= 7, (LAPTOP, "s6_smart_dairy_takes_every_route")),
     row(S6, "build matrix of odoo, fastapi and celery", |d| d.groups.iter().any(|g| g.kind == GroupKind::Matrix && g.stages.len() == 3), (LAPTOP, "s6_smart_dairy_takes_every_route")),
@@ -189,6 +201,8 @@ const ROWS: &[Row] = &[
     later(S6, "metrics watched while traffic shifts", |d| says_not_enforced(d, Feature::Watch), Feature::Watch),
     row(S6, "the Release Manager approves", |d| asks(d, "release-manager", 0), (LAPTOP, "s6_smart_dairy_takes_every_route")),
     later(S6, "delivery metrics with targets and alerts", |d| d.targets.len() == 5, Feature::Targets),
+    row(S6, "PagerDuty for the one on call when recovery is needed", |d| d.notify.routes.iter().any(NotifyRoute::is_enforced), ("paging.rs", "the_definition_says_who_is_woken_up")),
+    row(S6, "what is done by hand: roll back, scale to zero, look at events", by_hand, BY_HAND),
     later(S6, "notification table", |d| d.notify.routes.len() >= 5, Feature::NotifyRoutes),
     row(S6, "weekly DAST on staging", |d| runs(d, "zap-baseline.py"), (LAPTOP, "s6_smart_dairy_takes_every_route")),
     row(S7, "the artifact is a versioned archive", |d| d.artifacts.values().any(|a| matches!(a.form, Form::Archive { .. }) && a.version == Versioning::Semver), (LAPTOP, "s7_odoo_modules_take_every_route")),

@@ -5,10 +5,10 @@
 use gatewright_aws::Kind;
 use gatewright_aws::links::Links;
 use gatewright_aws::secrets::Secret;
-use gatewright_fakes::{FakeChat, FakeTopic};
+use gatewright_fakes::{FakeChat, FakePager, FakeTopic};
 use gatewright_notify::Desk;
 use gatewright_tests::machine::Stand;
-use gatewright_tests::world::attribute;
+use gatewright_tests::stream::batch;
 use gatewright_tests::{Run, World};
 use serde_json::{Value, json};
 
@@ -34,36 +34,12 @@ async fn waiting() -> World {
     }
 }
 
-/// The stream's batch with every event of the ledger.
-fn batch(world: &World) -> Value {
-    let events = world
-        .store
-        .table()
-        .items()
-        .into_iter()
-        .filter(|item| item.key.sk.starts_with("EVENT#"));
-    let records: Vec<Value> = events
-        .enumerate()
-        .map(|(n, item)| {
-            json!({
-                "awsRegion": "ap-south-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb",
-                "eventVersion": "1.1", "eventSourceARN": "arn",
-                "dynamodb": {
-                    "ApproximateCreationDateTime": 1, "SizeBytes": 1, "SequenceNumber": n.to_string(), "StreamViewType": "NEW_IMAGE",
-                    "Keys": { "pk": {"S": item.key.pk}, "sk": {"S": item.key.sk} },
-                    "NewImage": { "pk": {"S": item.key.pk}, "sk": {"S": item.key.sk}, "rev": {"N": "1"}, "body": attribute(&item.body) },
-                },
-            })
-        })
-        .collect();
-    json!({ "Records": records })
-}
-
 async fn tell(world: &World, chat: &FakeChat, topic: &FakeTopic) -> Value {
     let links = Links::new(&Secret::new("k".repeat(64))).unwrap();
     let desk = Desk {
         store: &world.store,
         chat,
+        pager: &FakePager::default(),
         topic,
         links: &links,
         clock: &world.clock,
@@ -148,6 +124,7 @@ async fn an_event_that_does_not_read_holds_nothing_up() {
     let desk = Desk {
         store: &world.store,
         chat: &chat,
+        pager: &FakePager::default(),
         topic: &topic,
         links: &links,
         clock: &world.clock,

@@ -105,7 +105,22 @@ Example:
   gatewright explain pl-gps-001#142
 
 JSON:
-  {\"title\", \"release\", \"status\", \"why\": [text], \"helps\": [text]}";
+  {\"title\", \"release\", \"status\", \"why\": [text], \"helps\": [text],
+    \"by_hand\": [{\"environment\", \"commands\": [text], \"all\": command}]}";
+
+pub const RUNBOOK: &str = "\
+Everything but the commands is a comment. Nothing is run and no secret is read. Without a record,
+or with one that does not answer, it says what the definition knows and what it could not know.
+
+Example:
+  gatewright runbook pl-gps-001 production
+  gatewright runbook smart-dairy production --to smart-dairy#41
+
+JSON:
+  {\"pipeline\", \"environment\", \"record\", \"held_by\": {\"release\", \"title\", \"status\", \"since\"?,
+    \"why\": [text]}?, \"hold\": {\"person\" or \"dirty\", \"reason\", \"since\"}?, \"runs\": deployment?, \"back_to\": deployment?, \"others\": [deployment], \"unknown\": [text],
+    \"sections\": [{\"part\": \"look\"|\"roll-back\"|\"manual\"|\"afterwards\", \"title\", \"notes\": [text],
+      \"commands\": [{\"what\"?, \"run\"}]}]}";
 
 pub const LOGS: &str = "\
 On the laptop it prints the log. On AWS it prints where the log is and how to read it.

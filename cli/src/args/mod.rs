@@ -149,6 +149,9 @@ pub enum Command {
     /// Say why a release waits or ended early, and what helps
     #[command(after_long_help = help::EXPLAIN)]
     Explain(Explain),
+    /// Print what to do by hand in an environment, with the values of now
+    #[command(after_long_help = help::RUNBOOK)]
+    Runbook(Runbook),
     /// Print a stage's build log
     #[command(after_long_help = help::LOGS)]
     Logs(Logs),
@@ -234,6 +237,18 @@ pub struct Show {
 pub struct Explain {
     /// An id, pipeline#number or number
     pub release: String,
+}
+
+/// `runbook`.
+#[derive(Debug, Args)]
+pub struct Runbook {
+    /// The pipeline's id
+    pub pipeline: String,
+    /// The environment
+    pub environment: String,
+    /// Go back to what this release put there [default: what ran before the one in doubt]
+    #[arg(long, value_name = "RELEASE")]
+    pub to: Option<String>,
 }
 
 /// `logs`.

@@ -13,14 +13,15 @@ use gatewright_domain::evidence::{
     ArtifactEvidence, BuildEvidence, BuildStatus, Percent, ReportResult, ScanEvidence, Severity,
     Tests,
 };
+use gatewright_domain::given::Stores;
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::lock::{Lock, Waiting};
+use gatewright_domain::lock::{Hold, Holding, Lock, Waiting};
 use gatewright_domain::pipeline::Queue;
 use gatewright_domain::pipeline::{Definition, Migration, Work};
 use gatewright_domain::release::{Deployment, Failure, Head, StageRecord, StageStatus, Status};
 use gatewright_domain::trigger::{CodePipelineOrigin, TriggerInput};
 use gatewright_domain::undo::{Migrated, Outcome};
-use gatewright_domain::{Digest, ErrorName, ReleaseId, Timestamp, after};
+use gatewright_domain::{Digest, EnvironmentName, ErrorName, ReleaseId, Timestamp, after};
 use gatewright_fakes::{FixedClock, MemoryTable, definition, directory};
 use std::collections::BTreeMap;
 
@@ -36,6 +37,14 @@ pub struct Example {
 /// `text` without its styles.
 pub fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
+}
+
+/// Where the example's artifacts are.
+pub fn stores() -> Stores {
+    Stores {
+        registry: "123456789012.dkr.ecr.ap-south-1.amazonaws.com".to_owned(),
+        bucket: Some("gatewright-artifacts".to_owned()),
+    }
 }
 
 /// A push to main, as CodePipeline sends it.
@@ -70,7 +79,7 @@ impl Example {
         for index in 0..5 {
             example.stage(index, 8700, StageStatus::Passed).await;
         }
-        example.runs_on_staging("pl-gps-001#1", b"image").await;
+        example.runs_in("staging", "pl-gps-001#1", b"image").await;
         example.asks().await;
         example
     }
@@ -99,6 +108,47 @@ impl Example {
                 },
             )
             .await;
+        example
+    }
+
+    /// A second release that failed while it deployed to production, where the
+    /// first one ran; whether it `holds` the environment.
+    pub async fn dirty_production(holds: bool) -> Self {
+        let first = Self::begun("cp-1").await;
+        first.runs_in("production", "pl-gps-001#1", b"image").await;
+        first.clock.pass(86_400);
+        let example = Self {
+            release: "cp-2".parse().unwrap(),
+            ..first
+        };
+        example.admit().await;
+        let production: EnvironmentName = "production".parse().unwrap();
+        let mut lock = Lock::free(example.definition.id.clone(), production);
+        lock.hold = Some(Hold {
+            by: Holding::Dirty(example.release.clone()),
+            reason: "it is not known what production runs".to_owned(),
+            since: example.now(),
+        });
+        let held = Store::<MemoryTable>::lock_write(&lock, None).unwrap();
+        let (index, stage) = (6, &example.definition.stages[6]);
+        example.stage(index, 0, StageStatus::Failed).await;
+        let failure = Failure {
+            stage: Some(stage.name.clone()),
+            error: ErrorName::BuildFailed.to_string(),
+            cause: "the rollout timed out; it is not known what production runs now".to_owned(),
+        };
+        let status = Status::FailedDirty;
+        let writes = if holds { vec![held] } else { Vec::new() };
+        let ended = Fact::ReleaseEnded {
+            status,
+            failure: Some(failure.clone()),
+        };
+        let change = |head: &mut Head| {
+            head.status = status;
+            head.failure = Some(failure);
+        };
+        example.commit(writes, change, ended).await;
+        example.clock.pass(720);
         example
     }
 
@@ -139,7 +189,7 @@ impl Example {
     /// Two releases that ran on staging, the second migrated its data.
     pub async fn two_on_staging() -> Self {
         let first = Self::begun("cp-1").await;
-        first.runs_on_staging("pl-gps-001#1", b"image").await;
+        first.runs_in("staging", "pl-gps-001#1", b"image").await;
         let example = Self {
             release: "cp-2".parse().unwrap(),
             ..first
@@ -158,7 +208,7 @@ impl Example {
         };
         let migrated = migrated_write(&migrated, 3, example.now()).unwrap();
         example.store.table().write(vec![migrated]).await.unwrap();
-        example.runs_on_staging("pl-gps-001#2", b"next").await;
+        example.runs_in("staging", "pl-gps-001#2", b"next").await;
         example.clock.pass(600);
         example
     }
@@ -311,7 +361,7 @@ impl Example {
             .await;
     }
 
-    async fn runs_on_staging(&self, title: &str, bytes: &[u8]) {
+    async fn runs_in(&self, environment: &str, title: &str, bytes: &[u8]) {
         let artifact = ArtifactEvidence {
             digest: Digest::of_bytes(bytes),
             ..image()
@@ -319,7 +369,7 @@ impl Example {
         let digest = artifact.digest.clone();
         let deployment = Deployment {
             pipeline: self.definition.id.clone(),
-            environment: "staging".parse().unwrap(),
+            environment: environment.parse().unwrap(),
             release: self.release.clone(),
             title: title.to_owned(),
             number: Some(1),

@@ -1,17 +1,18 @@
 //! `gatewright explain`: why a release waits or ended early, and what helps.
 
-use super::story_of;
+use super::{runbook, story_of};
 use crate::args::Explain;
 use crate::connect::Reach;
 use crate::error::{Code, Failed};
 use crate::out::Out;
 use crate::progress::{Stage, State, headline, stages};
 use crate::story::Story;
-use crate::style::{HEAD, paint};
+use crate::style::{COPY, HEAD, paint};
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_aws::{Clock, SystemClock};
-use gatewright_domain::decide::Obstacle;
+use gatewright_domain::decide::{Obstacle, in_doubt};
+use gatewright_domain::given::Stores;
 use gatewright_domain::lock::Holding;
 use gatewright_domain::release::{Head, StageRecord, Status, last_attempts};
 use gatewright_domain::text::spoken;
@@ -19,6 +20,7 @@ use gatewright_domain::{EnvironmentName, Timestamp};
 use gatewright_views::Asked;
 use gatewright_views::text::{line, listed, relative};
 use gatewright_views::words;
+use serde::Serialize;
 use serde_json::json;
 use std::path::Path;
 
@@ -29,6 +31,19 @@ pub struct Explained {
     pub why: Vec<String>,
     /// What helps, in sentences.
     pub helps: Vec<String>,
+    /// What brings the environments back that it left in doubt.
+    pub by_hand: Vec<ByHand>,
+}
+
+/// How an environment is brought back by hand, in short.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct ByHand {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The commands that go back, with their values in them.
+    pub commands: Vec<String>,
+    /// The command that prints the whole procedure.
+    pub all: String,
 }
 
 /// Explains a release.
@@ -36,14 +51,15 @@ pub struct Explained {
 /// # Errors
 /// When the record cannot be read or there is no such release.
 pub async fn run(args: &Explain, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
-    let (Reach { store, .. }, story) = story_of(at, &args.release).await?;
+    let (Reach { store, connection }, story) = story_of(at, &args.release).await?;
     let now = SystemClock.now();
-    let explained = explained(&store, &story, now).await?;
+    let mut explained = explained(&store, &story, now).await?;
+    explained.by_hand = by_hand(&store, &story, runbook::stores(&connection).as_ref()).await?;
     let head = &story.head;
     if out.json {
         out.json(&json!({
             "title": head.title(), "release": head.release, "status": head.status,
-            "why": explained.why, "helps": explained.helps,
+            "why": explained.why, "helps": explained.helps, "by_hand": explained.by_hand,
         }));
         return Ok(Code::Done);
     }
@@ -56,7 +72,49 @@ pub async fn run(args: &Explain, at: Option<&Path>, out: &Out) -> Result<Code, F
             .iter()
             .for_each(|help| out.line(format!("  {help}")));
     }
+    explained.by_hand.iter().for_each(|one| out.line(told(one)));
     Ok(Code::Done)
+}
+
+/// The commands that go back, ready to be copied, and where the rest is.
+fn told(one: &ByHand) -> String {
+    let heading = format!("By hand, to bring {} back", one.environment);
+    let mut said = format!("\n{}\n", paint(HEAD, heading));
+    for command in one.commands.iter().flat_map(|command| command.lines()) {
+        said.push_str(&format!("  {command}\n"));
+    }
+    said.push_str(&format!(
+        "  All of it, step by step: {}",
+        paint(COPY, &one.all)
+    ));
+    said
+}
+
+/// How the environments are brought back that the release left in doubt.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn by_hand<T: Table>(
+    store: &Store<T>,
+    story: &Story,
+    stores: Option<&Stores>,
+) -> Result<Vec<ByHand>, Failed> {
+    let head = &story.head;
+    let (Status::FailedDirty, Some(definition)) = (head.status, &story.definition) else {
+        return Ok(Vec::new());
+    };
+    let mut all = Vec::new();
+    for environment in in_doubt(&story.records) {
+        let found = runbook::found(store, &head.pipeline, &environment, None).await?;
+        let procedure = runbook::procedure(definition, &environment, &found, stores)?;
+        let commands = procedure.short.into_iter().map(|command| command.run);
+        all.push(ByHand {
+            commands: commands.collect(),
+            all: format!("gatewright runbook {} {environment}", head.pipeline),
+            environment,
+        });
+    }
+    Ok(all)
 }
 
 /// Explains the release of `story`.
@@ -76,7 +134,7 @@ pub async fn explained<T: Table>(
         let why = vec!["It did all that it should.".to_owned()];
         return Ok(Explained {
             why,
-            helps: Vec::new(),
+            ..Explained::default()
         });
     }
     if let Some(asked) = story.open() {
@@ -111,7 +169,11 @@ fn ended(story: &Story, failure: &gatewright_domain::release::Failure) -> Explai
     if stopped.is_some_and(|record| record.log.is_some()) {
         helps.push(format!("The log: gatewright logs {}", story.head.release));
     }
-    Explained { why, helps }
+    Explained {
+        why,
+        helps,
+        ..Explained::default()
+    }
 }
 
 fn asking(story: &Story, asked: &Asked<'_>, now: Timestamp) -> Explained {
@@ -155,7 +217,11 @@ fn asking(story: &Story, asked: &Asked<'_>, now: Timestamp) -> Explained {
         "They follow their personal link, press a button in Slack, or run `gatewright approve {}`.",
         story.head.release
     ));
-    Explained { why, helps }
+    Explained {
+        why,
+        helps,
+        ..Explained::default()
+    }
 }
 
 async fn queued<T: Table>(
@@ -248,7 +314,11 @@ fn running(story: &Story, stage: &Stage, now: Timestamp) -> Explained {
             story.head.release
         ));
     }
-    Explained { why, helps }
+    Explained {
+        why,
+        helps,
+        ..Explained::default()
+    }
 }
 
 fn between() -> Explained {
@@ -258,6 +328,7 @@ fn between() -> Explained {
             "Look again in a few seconds; if it stays so, look at its execution in Step Functions."
                 .to_owned(),
         ],
+        ..Explained::default()
     }
 }
 
@@ -287,6 +358,23 @@ mod tests {
     async fn a_denied_gate_says_what_was_measured() {
         let example = Example::low_coverage().await;
         insta::assert_snapshot!(both(&said_of(&example).await));
+    }
+
+    #[tokio::test]
+    async fn a_release_that_left_production_in_doubt_ends_with_what_brings_it_back() {
+        let example = Example::dirty_production(true).await;
+        let story = example.story().await;
+        let stores = crate::commands::example::stores();
+        let said = by_hand(&example.store, &story, Some(&stores))
+            .await
+            .unwrap();
+        let [production] = said.as_slice() else {
+            panic!("{said:?}");
+        };
+        insta::assert_snapshot!(crate::commands::example::plain(&told(production)));
+        let clean = Example::low_coverage().await;
+        let said = by_hand(&clean.store, &clean.story().await, None).await;
+        assert_eq!(said.unwrap(), []);
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ pub mod logs;
 pub mod orders;
 pub mod plan;
 pub mod rollback;
+pub mod runbook;
 pub mod show;
 pub mod start;
 pub mod status;

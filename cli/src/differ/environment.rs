@@ -76,6 +76,9 @@ impl Differ<'_> {
             );
             self.weaken(&place, what, if wider { &here } else { &[] });
         }
+        self.changed(&place, (&old.manual, &new.manual), |_, _| {
+            "what people do by hand is described otherwise".to_owned()
+        });
         if old.soak != new.soak {
             let said = |soak: Option<_>| {
                 soak.map_or(

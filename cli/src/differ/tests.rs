@@ -51,6 +51,15 @@ fn the_same_definition_differs_in_nothing() {
 }
 
 #[test]
+fn what_people_do_by_hand_is_told_and_weakens_nothing() {
+    let change = |d: &mut Definition| environment(d, "production").manual.clear();
+    assert_eq!(
+        said(&definition(), change),
+        ["  environment production: what people do by hand is described otherwise"]
+    );
+}
+
+#[test]
 fn fewer_people_weaken_what_they_guard_and_are_named() {
     assert_eq!(
         said(&definition(), |d| asks(d, &[("project-lead", 1)])),

@@ -11,13 +11,14 @@ use gatewright_aws::clients;
 use gatewright_aws::config::Config;
 use gatewright_aws::links::Links;
 use gatewright_aws::origins::Around;
+use gatewright_aws::pagerduty::{PagerDuty, RoutingKeys};
 use gatewright_aws::registry::Ecr;
 use gatewright_aws::secrets::SecretsManager;
 use gatewright_aws::slack::Slack;
 use gatewright_aws::table::dynamo::DynamoTable;
 use gatewright_aws::tasks::StepFunctions;
 use gatewright_aws::topics::SnsTopic;
-use gatewright_aws::{Store, SystemClock};
+use gatewright_aws::{Kind, Store, SystemClock};
 use gatewright_handler::{serve, start_logging};
 use lambda_runtime::Error;
 
@@ -142,10 +143,12 @@ async fn run(handler: &str, config: &Config) -> Result<(), Error> {
                 &config.slack_api_url,
                 slack_secrets(sdk, config).await?.bot_token,
             )?;
+            let pager = &pager(sdk, config).await?;
             let topic = &SnsTopic::new(sdk, Config::need(&config.topic, "GATEWRIGHT_TOPIC")?);
             let desk = &gatewright_notify::Desk {
                 store,
                 chat,
+                pager,
                 topic,
                 links,
                 clock,
@@ -175,4 +178,26 @@ async fn slack_secrets(
 ) -> Result<gatewright_aws::secrets::SlackSecrets, Error> {
     let id = Config::need(&config.slack_secret, "GATEWRIGHT_SLACK_SECRET")?;
     Ok(SecretsManager::new(sdk).slack(id).await?)
+}
+
+/// PagerDuty with the keys that somebody filled in. A secret that says nothing or
+/// nonsense pages nobody, which is said once a process, and costs nobody their
+/// message; one that cannot be read for the moment is read again.
+async fn pager(sdk: &SdkConfig, config: &Config) -> Result<PagerDuty, Error> {
+    let keys = match &config.pagerduty_secret {
+        None => RoutingKeys::new(),
+        Some(id) => match SecretsManager::new(sdk).pagerduty(id).await {
+            Ok(keys) => keys,
+            Err(error) if error.kind == Kind::Transient => return Err(error.into()),
+            Err(error) => {
+                tracing::error!("PagerDuty's routing keys: {error}");
+                RoutingKeys::new()
+            }
+        },
+    };
+    let pager = PagerDuty::new(&config.pagerduty_api_url, keys)?;
+    if pager.services().next().is_none() {
+        tracing::warn!("there is no routing key of PagerDuty: nobody is paged");
+    }
+    Ok(pager)
 }

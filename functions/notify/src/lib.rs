@@ -1,18 +1,21 @@
 //! The table's stream, filtered to ledger events: one Slack message a release
 //! that is updated as it moves, details in its thread, a personal link to each
-//! approver, mails through SNS.
+//! approver, mails through SNS, and a page through PagerDuty when a release left
+//! an environment in doubt.
 //!
 //! Telling never decides: whatever fails here delays a message and nothing else.
 //! What may pass is tried again by the stream; what cannot work (a channel that
 //! is not there, a token that was revoked) is logged and left, or it would hold
 //! up every message behind it.
 
+mod page;
 mod tell;
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use gatewright_aws::Clock;
 use gatewright_aws::config::Config;
 use gatewright_aws::links::Links;
+use gatewright_aws::pagerduty::Pager;
 use gatewright_aws::slack::Chat;
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
@@ -23,11 +26,13 @@ use serde_json::{Value, json};
 
 /// What telling needs.
 #[derive(Debug)]
-pub struct Desk<'a, T, H, N, C> {
+pub struct Desk<'a, T, H, P, N, C> {
     /// The record.
     pub store: &'a Store<T>,
     /// Slack.
     pub chat: &'a H,
+    /// PagerDuty.
+    pub pager: &'a P,
     /// The topic.
     pub topic: &'a N,
     /// Issues links.
@@ -43,34 +48,59 @@ pub struct Desk<'a, T, H, N, C> {
 /// # Errors
 /// When the first event that must be repeated cannot be named: the stream
 /// repeats the batch.
-pub async fn handle<T, H, N, C>(desk: &Desk<'_, T, H, N, C>, raw: Value) -> Result<Value, Failure>
+pub async fn handle<T, H, P, N, C>(
+    desk: &Desk<'_, T, H, P, N, C>,
+    raw: Value,
+) -> Result<Value, Failure>
 where
     T: Table,
     H: Chat,
+    P: Pager,
     N: Topics,
     C: Clock,
 {
     let batch: StreamEvent = parse(raw)?;
+    let mut events = Vec::new();
     for record in batch.records {
-        let Some(event) = read(record.change.new_image)? else {
-            continue;
+        if let Some(event) = read(record.change.new_image)? {
+            events.push((record.change.sequence_number, event));
+        }
+    }
+    // Before anything that could hold it up: a Slack that is down must not let
+    // anybody sleep.
+    let mut paged = Vec::new();
+    for (_, event) in &events {
+        paged.push(page::page(desk, event).await);
+    }
+    for ((number, event), paged) in events.into_iter().zip(paged) {
+        // And a PagerDuty that is down must not silence Slack: what it is tried
+        // again for is told twice.
+        let told = match (tell::tell(desk, &event).await, paged) {
+            // What cannot be told must not take the page with it.
+            (Err(never), Err(page)) if !never.may_pass() => {
+                never_told(&event, &never);
+                Err(page)
+            }
+            (told, paged) => told.and(paged),
         };
-        match tell::tell(desk, &event).await {
+        match told {
             Ok(()) => {}
             Err(failure) if failure.may_pass() => {
                 tracing::warn!(release = %event.release, seq = event.seq, "told later: {}", failure.message);
-                let Some(number) = record.change.sequence_number else {
+                let Some(number) = number else {
                     return Err(failure);
                 };
                 // From here on, in order, once more.
                 return Ok(json!({ "batchItemFailures": [{ "itemIdentifier": number }] }));
             }
-            Err(failure) => {
-                tracing::error!(release = %event.release, seq = event.seq, error = %failure.name, "never told: {}", failure.message);
-            }
+            Err(failure) => never_told(&event, &failure),
         }
     }
     Ok(json!({ "batchItemFailures": [] }))
+}
+
+fn never_told(event: &Event, failure: &Failure) {
+    tracing::error!(release = %event.release, seq = event.seq, error = %failure.name, "never told: {}", failure.message);
 }
 
 fn read(image: serde_dynamo::Item) -> Result<Option<Event>, Failure> {

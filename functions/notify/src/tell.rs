@@ -4,6 +4,7 @@ use crate::Desk;
 use gatewright_aws::Clock;
 use gatewright_aws::config::Config;
 use gatewright_aws::links::{ApprovalLink, ReadLink};
+use gatewright_aws::pagerduty::Pager;
 use gatewright_aws::slack::{Chat, Message};
 use gatewright_aws::store::StoreError;
 use gatewright_aws::table::{Table, TableError};
@@ -20,23 +21,14 @@ use gatewright_views::{Asked, mail};
 /// How long a link to read a release works: as long as a mail is kept at hand.
 const READ_SECONDS: i64 = 30 * 86_400;
 
-pub(crate) async fn tell<T: Table, H: Chat, N: Topics, C: Clock>(
-    desk: &Desk<'_, T, H, N, C>,
+pub(crate) async fn tell<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
+    desk: &Desk<'_, T, H, P, N, C>,
     event: &Event,
 ) -> Result<(), Failure> {
     let now = desk.clock.now();
     let head = desk.store.known_head(&event.release).await?.value;
     let definition = known_definition(desk.store, &head).await?;
-    let read = ReadLink {
-        release: head.release.clone(),
-        expires: after(now, READ_SECONDS),
-    };
-    let base = Config::need(&desk.config.public_url, "GATEWRIGHT_PUBLIC_URL")?;
-    let page = format!(
-        "{base}/releases/{}?t={}",
-        head.release,
-        desk.links.issue(&read)?
-    );
+    let page = page_url(desk, &head, now)?;
     if let Some(channel) = definition
         .notify
         .slack
@@ -62,6 +54,24 @@ pub(crate) async fn tell<T: Table, H: Chat, N: Topics, C: Clock>(
     Ok(())
 }
 
+/// Where the release's page is, for whoever has the address.
+pub(crate) fn page_url<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
+    desk: &Desk<'_, T, H, P, N, C>,
+    head: &Head,
+    now: Timestamp,
+) -> Result<String, Failure> {
+    let read = ReadLink {
+        release: head.release.clone(),
+        expires: after(now, READ_SECONDS),
+    };
+    let base = Config::need(&desk.config.public_url, "GATEWRIGHT_PUBLIC_URL")?;
+    Ok(format!(
+        "{base}/releases/{}?t={}",
+        head.release,
+        desk.links.issue(&read)?
+    ))
+}
+
 /// A Slack that cannot work (a token that was never filled in) must not cost
 /// anybody their mail; one that may work again holds the event back.
 fn apart(told: Result<(), Failure>, event: &Event) -> Result<(), Failure> {
@@ -74,8 +84,8 @@ fn apart(told: Result<(), Failure>, event: &Event) -> Result<(), Failure> {
     }
 }
 
-async fn in_slack<T: Table, H: Chat, N: Topics, C: Clock>(
-    desk: &Desk<'_, T, H, N, C>,
+async fn in_slack<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
+    desk: &Desk<'_, T, H, P, N, C>,
     event: &Event,
     head: &Head,
     definition: &Definition,
@@ -124,8 +134,8 @@ async fn in_slack<T: Table, H: Chat, N: Topics, C: Clock>(
 
 /// The release's thread; opened by whoever finds none, and then nothing is left
 /// to update.
-async fn thread<T: Table, H: Chat, N: Topics, C: Clock>(
-    desk: &Desk<'_, T, H, N, C>,
+async fn thread<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
+    desk: &Desk<'_, T, H, P, N, C>,
     head: &Head,
     channel: &str,
     message: &SlackMessage,
@@ -148,8 +158,8 @@ async fn thread<T: Table, H: Chat, N: Topics, C: Clock>(
 }
 
 /// Sends a personal link to everybody who is asked and has not decided.
-async fn ask<T: Table, H: Chat, N: Topics, C: Clock>(
-    desk: &Desk<'_, T, H, N, C>,
+async fn ask<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
+    desk: &Desk<'_, T, H, P, N, C>,
     head: &Head,
     definition: &Definition,
     now: Timestamp,

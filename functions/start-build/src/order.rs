@@ -8,19 +8,16 @@ use gatewright_aws::table::Table;
 use gatewright_compiler::buildspec::buildspec;
 use gatewright_domain::decide::undo::{still_runs, undoes_itself};
 use gatewright_domain::evidence::{ArtifactEvidence, Evidence};
-use gatewright_domain::exported::shouted;
-use gatewright_domain::pipeline::{Build, Definition, Form, Purpose, Stage, Variable};
+use gatewright_domain::given::{self, Stores, Variables};
+use gatewright_domain::pipeline::{Build, Purpose, Stage};
 use gatewright_domain::release::{StageRecord, evidence_before};
 use gatewright_domain::trigger::{Ref, TriggerInput, version_of_tag};
 use gatewright_domain::{CommitSha, Digest, ErrorName, Timestamp, after};
 use gatewright_handler::Failure;
 use gatewright_steps::{BuildKey, Running, ran_before};
-use std::collections::BTreeMap;
 
 /// The shortest time limit that CodeBuild takes, in minutes.
 const LEAST_MINUTES: i64 = 5;
-
-type Env = BTreeMap<String, String>;
 
 /// The order for one attempt at a stage.
 pub(crate) async fn order<T: Table>(
@@ -45,27 +42,29 @@ pub(crate) async fn order<T: Table>(
     let minutes = minutes(running, build, now)?;
     let (commit, artifacts, exported) =
         material(store, running, stage, record.index, trigger).await?;
-    let mut env: Env = exported;
+    let mut env: Variables = exported;
     env.extend(key.to_env());
-    env.insert("GATEWRIGHT_PIPELINE".to_owned(), head.pipeline.to_string());
-    env.insert("ECR_REGISTRY".to_owned(), config.ecr_registry());
-    env.insert("COMMIT_SHA".to_owned(), commit.to_string());
-    env.insert("IMAGE_TAG".to_owned(), commit.to_string());
+    let stores = Stores {
+        registry: config.ecr_registry(),
+        bucket: config.artifacts.clone(),
+    };
+    env.extend(given::of_stores(&running.definition, &stores));
+    env.extend(given::of_commit(&commit));
     env.extend(of_ref(
         trigger,
         &commit,
         version(stage, running, &env, &artifacts),
     ));
-    env.extend(of_environment(&running.definition, stage));
-    env.extend(of_artifacts(&running.definition, &artifacts, config));
-    if let Some(bucket) = &config.artifacts {
-        env.insert("ARTIFACTS_BUCKET".to_owned(), bucket.clone());
-    }
-    for (name, variable) in &build.env {
-        if let Variable::Plain { value } = variable {
-            env.insert(name.clone(), value.clone());
-        }
-    }
+    env.extend(given::of_environment(
+        &running.definition,
+        stage.environment.as_ref(),
+    ));
+    env.extend(given::of_artifacts(
+        &running.definition,
+        &artifacts,
+        &stores.registry,
+    ));
+    env.extend(given::of_build(&build.env));
     Ok(BuildOrder {
         project: build.project.clone(),
         // CodeBuild takes at most 64 characters; a digest's hex is exactly that.
@@ -111,12 +110,12 @@ async fn material<T: Table>(
     stage: &Stage,
     index: usize,
     trigger: &TriggerInput,
-) -> Result<(CommitSha, Vec<ArtifactEvidence>, Env), Failure> {
+) -> Result<(CommitSha, Vec<ArtifactEvidence>, Variables), Failure> {
     let head = &running.head.value;
     let records = store.stages(&head.release).await?;
     let evidence = evidence_before(head, &records, index)
         .ok_or_else(|| Failure::bug("a release without a trigger"))?;
-    let wanted = wanted(&running.definition, stage);
+    let wanted = given::artifacts_of(&running.definition, stage);
     may_go_back(store, running, stage, &records, trigger).await?;
     if let (true, Some(environment)) = (stage.undoes(), &stage.environment) {
         let before = ran_before(store, &head.pipeline, environment, &head.release).await?;
@@ -128,7 +127,7 @@ async fn material<T: Table>(
         let artifacts = before.artifacts.into_iter();
         let artifacts = artifacts.filter(|a| wanted.as_ref().is_none_or(|w| w.contains(&a.name)));
         // What this release's builds exported is about what is being undone.
-        return Ok((before.commit, artifacts.collect(), Env::new()));
+        return Ok((before.commit, artifacts.collect(), Variables::new()));
     }
     let artifacts = pinned(&evidence, wanted.as_deref());
     Ok((trigger.commit.clone(), artifacts, evidence.exported()))
@@ -158,16 +157,6 @@ async fn may_go_back<T: Table>(
     refused.map_or(Ok(()), |(error, why)| Err(Failure::new(error, why)))
 }
 
-/// The artifacts that a stage is about: those of its deploy, or of the deploy
-/// that it was made from; all that there are otherwise.
-fn wanted(definition: &Definition, stage: &Stage) -> Option<Vec<String>> {
-    let deploy = stage.deploy().or_else(|| {
-        let (_, origin) = definition.stage(stage.of.as_ref()?)?;
-        origin.deploy()
-    });
-    deploy.map(|deploy| deploy.artifacts.clone())
-}
-
 fn pinned(evidence: &Evidence, wanted: Option<&[String]>) -> Vec<ArtifactEvidence> {
     match wanted {
         Some(names) => names
@@ -183,7 +172,7 @@ fn pinned(evidence: &Evidence, wanted: Option<&[String]>) -> Vec<ArtifactEvidenc
 fn version(
     stage: &Stage,
     running: &Running,
-    exported: &Env,
+    exported: &Variables,
     artifacts: &[ArtifactEvidence],
 ) -> Option<String> {
     let back = stage.undoes() || running.definition.purpose == Purpose::Rollback;
@@ -199,13 +188,13 @@ fn version(
 }
 
 /// What the ref says: its name, and the release's semantic version.
-fn of_ref(trigger: &TriggerInput, commit: &CommitSha, version: Option<String>) -> Env {
+fn of_ref(trigger: &TriggerInput, commit: &CommitSha, version: Option<String>) -> Variables {
     let short = match Ref::parse(&trigger.reference) {
         Some(Ref::Branch(name) | Ref::Tag(name)) => name.to_owned(),
         Some(Ref::Pull(number)) => format!("pull-{number}"),
         None => String::new(),
     };
-    let version = version.unwrap_or_else(|| format!("0.0.0-{}", &commit.as_str()[..12]));
+    let version = version.unwrap_or_else(|| given::unnamed_version(commit));
     [
         ("REF", trigger.reference.clone()),
         ("BRANCH_OR_TAG", short),
@@ -213,56 +202,4 @@ fn of_ref(trigger: &TriggerInput, commit: &CommitSha, version: Option<String>) -
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
-}
-
-fn of_environment(definition: &Definition, stage: &Stage) -> Env {
-    let known = stage
-        .environment
-        .as_ref()
-        .and_then(|name| definition.environments.get_key_value(name));
-    let Some((name, environment)) = known else {
-        return Env::new();
-    };
-    let said = [
-        ("ENVIRONMENT", Some(name.to_string())),
-        ("CLUSTER", environment.cluster.clone()),
-        ("NAMESPACE", environment.namespace.clone()),
-        ("DEPLOY_ROLE", environment.role.clone()),
-        ("ENVIRONMENT_URL", environment.url.clone()),
-    ];
-    said.into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
-}
-
-/// The artifacts by digest: nothing after packaging is addressed by tag.
-fn of_artifacts(definition: &Definition, artifacts: &[ArtifactEvidence], config: &Config) -> Env {
-    let mut env = Env::new();
-    let mut first = true;
-    for artifact in artifacts {
-        let Some(declared) = definition.artifacts.get(&artifact.name) else {
-            continue;
-        };
-        let name = shouted(&artifact.name);
-        match &declared.form {
-            Form::Image { repository } => {
-                let image = format!("{}/{repository}@{}", config.ecr_registry(), artifact.digest);
-                if std::mem::take(&mut first) {
-                    env.insert("IMAGE".to_owned(), image.clone());
-                    env.insert("IMAGE_DIGEST".to_owned(), artifact.digest.to_string());
-                }
-                env.insert(format!("IMAGE_{name}_DIGEST"), artifact.digest.to_string());
-                env.insert(format!("IMAGE_{name}"), image);
-            }
-            Form::Archive { .. } | Form::Plan { .. } | Form::Files { .. } => {
-                let sha256 = artifact.digest.hex().to_owned();
-                env.insert(format!("ARTIFACT_{name}_SHA256"), sha256);
-                env.insert(format!("ARTIFACT_{name}_KEY"), artifact.location.clone());
-            }
-        }
-        if let Some(version) = &artifact.version {
-            env.insert(format!("VERSION_{name}"), version.clone());
-        }
-    }
-    env
 }

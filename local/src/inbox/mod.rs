@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::SlackUser,
+    pagerduty::PagerDuty,
     slack::{
         Slack,
         press::{Press, PressError},
@@ -35,6 +36,7 @@ use view::{Item, Part};
 pub(crate) struct Inbox {
     pub(crate) slack: Arc<Slack>,
     pub(crate) sns: Arc<SnsInbox>,
+    pub(crate) pagerduty: Arc<PagerDuty>,
 }
 
 #[derive(Template)]
@@ -69,16 +71,18 @@ impl Inbox {
     /// Changes with everything the page shows.
     fn version(&self) -> String {
         let (messages, mails) = (self.slack.workspace.version(), self.sns.mails().len());
-        format!("{messages}.{mails}")
+        format!("{messages}.{mails}.{}", self.pagerduty.version())
     }
 
     fn items(&self) -> Vec<Item> {
         let users = &self.slack.workspace.users;
         let messages = self.slack.workspace.messages();
         let mails = self.sns.mails();
+        let incidents = self.pagerduty.incidents();
         let mut items: Vec<(f64, Item)> = (messages.iter())
             .map(|message| (message.at, Item::message(message, users)))
             .chain(mails.iter().map(|mail| (mail.at, Item::mail(mail))))
+            .chain((incidents.iter()).map(|incident| (incident.at, Item::incident(incident))))
             .collect();
         items.sort_by(|one, other| one.0.total_cmp(&other.0));
         items.into_iter().map(|(_, item)| item).collect()
@@ -115,12 +119,13 @@ async fn version(State(inbox): State<Inbox>) -> String {
 
 async fn content(State(inbox): State<Inbox>) -> Json<Value> {
     Json(json!({
-        "standIn": "Slack and e-mail",
+        "standIn": "Slack, e-mail and PagerDuty",
         "version": inbox.version(),
         "linkPreviews": inbox.slack.previews_on(),
         "users": inbox.slack.workspace.users,
         "messages": inbox.slack.workspace.messages(),
         "mails": inbox.sns.mails(),
+        "incidents": inbox.pagerduty.incidents(),
     }))
 }
 

@@ -5,19 +5,20 @@ use serde_json::Value;
 use crate::{
     config::SlackUser,
     ids,
+    pagerduty::Incident,
     slack::{mrkdwn, store::Message},
     sns::Mail,
 };
 
 /// One entry of the feed. Every `…html` is escaped already.
 pub(super) struct Item {
-    /// `slack` or `mail`: its look.
+    /// `slack`, `mail` or `pagerduty`: its look.
     pub(super) kind: &'static str,
     /// Where it was posted, or its topic.
     pub(super) place: String,
     /// The conversation's id, for presses.
     pub(super) channel: String,
-    /// The message's `ts`, or the mail's id.
+    /// The message's `ts`, the mail's id, or the incident's key.
     pub(super) id: String,
     pub(super) time: String,
     /// What else there is to say, such as "edited".
@@ -93,6 +94,45 @@ impl Item {
                 Part::Header(subject),
                 Part::Html(mrkdwn::plain_to_html(&mail.message)),
             ],
+        }
+    }
+
+    pub(super) fn incident(incident: &Incident) -> Self {
+        let payload = &incident.payload;
+        let text = |name: &str| payload[name].as_str().unwrap_or_default().to_owned();
+        let mut parts = vec![
+            Part::Header(text("summary")),
+            Part::Context(mrkdwn::plain_to_html(&format!(
+                "{}, about {}",
+                text("severity"),
+                text("source")
+            ))),
+        ];
+        for (heading, detail) in payload["custom_details"].as_object().into_iter().flatten() {
+            let said = detail
+                .as_str()
+                .map_or_else(|| detail.to_string(), str::to_owned);
+            parts.push(Part::Context(mrkdwn::plain_to_html(heading)));
+            parts.push(Part::Html(mrkdwn::plain_to_html(&said)));
+        }
+        let links = incident.links.iter().map(|link| Button {
+            label: link["text"].as_str().unwrap_or("link").to_owned(),
+            style: String::new(),
+            action_id: String::new(),
+            url: link["href"].as_str().map(str::to_owned),
+        });
+        parts.push(Part::Buttons(links.collect()));
+        Self {
+            kind: "pagerduty",
+            place: format!("PagerDuty: {}", incident.service),
+            channel: String::new(),
+            id: incident.dedup_key.clone(),
+            time: ids::event_time(incident.at),
+            note: format!(
+                "stand-in, nobody was woken up; {}, sent {} time(s)",
+                incident.state, incident.alerts
+            ),
+            parts,
         }
     }
 }

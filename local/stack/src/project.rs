@@ -7,7 +7,7 @@ use gatewright_compiler::source;
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::Definition;
 use gatewright_local::{SlackChannel, SlackConfig, SlackUser};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The file beside the definitions that says who may decide.
@@ -134,4 +134,15 @@ pub(crate) fn slack(directory: Directory, definitions: &[Definition]) -> SlackCo
             })
             .collect(),
     }
+}
+
+/// PagerDuty's services: the default one, and every one that a definition names,
+/// each with a routing key of its own.
+pub(crate) fn pagerduty(definitions: &[Definition]) -> BTreeMap<String, String> {
+    let routes = definitions.iter().flat_map(|d| &d.notify.routes);
+    let named = routes.filter_map(|route| route.pagerduty.as_deref());
+    named
+        .chain(["default"])
+        .map(|service| (service.to_owned(), random(32)))
+        .collect()
 }

@@ -10,7 +10,7 @@ use gatewright_domain::PipelineId;
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::{Artifact, Definition};
 use gatewright_local::{SlackConfig, StandIns, StandInsConfig};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,10 +110,17 @@ impl Stack {
         tell("starting the AWS emulator");
         let emulator = Emulator::start(&options.root, &options.python, &options.data).await?;
         let slack = project::slack(directory.clone(), &definitions);
-        let secret =
-            json!({ "bot_token": slack.bot_token, "signing_secret": slack.signing_secret });
+        let pagerduty = project::pagerduty(&definitions);
+        let secrets = [
+            (
+                "SlackSecretArn",
+                json!({ "bot_token": slack.bot_token, "signing_secret": slack.signing_secret }),
+            ),
+            ("PagerDutySecretArn", json!(pagerduty)),
+        ];
         tell("starting the stand-ins for CodeBuild, ECR scans, Slack and the clusters");
-        let stand_ins = match StandIns::start(stand_ins_config(options, &emulator, slack)?).await {
+        let config = stand_ins_config(options, &emulator, slack, pagerduty)?;
+        let stand_ins = match StandIns::start(config).await {
             Ok(stand_ins) => stand_ins,
             Err(error) => {
                 emulator.stop().await;
@@ -125,7 +132,7 @@ impl Stack {
             &emulator,
             &stand_ins,
             (&definitions, directory),
-            &secret.to_string(),
+            &secrets,
             tell,
         )
         .await
@@ -148,7 +155,7 @@ impl Stack {
         emulator: &Emulator,
         stand_ins: &StandIns,
         (definitions, directory): (&[Definition], Directory),
-        slack_secret: &str,
+        secrets: &[(&str, Value)],
         tell: &(dyn Fn(&str) + Sync),
     ) -> Result<Connection, StackError> {
         tell("deploying infra/template.yaml, the one that deploys to AWS");
@@ -158,6 +165,7 @@ impl Stack {
             ("EcrEndpoint", format!("{base}/ecr")),
             ("CodePipelineEndpoint", format!("{base}/codepipeline")),
             ("SlackApiUrl", format!("{base}/slack/api")),
+            ("PagerDutyApiUrl", format!("{base}/pagerduty")),
         ];
         let core = deploy(options, emulator, &parameters, &[]).await?;
         // The API's address is known only now; the functions' links need it.
@@ -170,11 +178,13 @@ impl Stack {
         let pipelines: Vec<&PipelineId> = definitions.iter().map(|d| &d.id).collect();
         tell(&format!("deploying {}", stacks(&pipelines)));
         let deployed = deploy(options, emulator, &parameters, &pipelines).await?;
-        let secret =
-            json!({ "SecretId": core.output("SlackSecretArn")?, "SecretString": slack_secret });
-        emulator
-            .call("secretsmanager", "secretsmanager.PutSecretValue", &secret)
-            .await?;
+        for (output, value) in secrets {
+            let secret =
+                json!({ "SecretId": core.output(output)?, "SecretString": value.to_string() });
+            emulator
+                .call("secretsmanager", "secretsmanager.PutSecretValue", &secret)
+                .await?;
+        }
         subscribe(emulator, &core.output("TopicArn")?, &format!("{base}/sns")).await?;
         settings::furnish(emulator, stand_ins, &options.data, definitions).await?;
         if let Ok(url) = format!("{public_url}/slack/interactions").parse() {
@@ -234,6 +244,7 @@ fn stand_ins_config(
     options: &Options,
     emulator: &Emulator,
     slack: SlackConfig,
+    pagerduty: BTreeMap<String, String>,
 ) -> Result<StandInsConfig, StackError> {
     if !options.standin.exists() {
         let path = options.standin.display().to_string();
@@ -260,6 +271,7 @@ fn stand_ins_config(
         tools_path: vec![options.tools.clone()],
         tool_binary: options.standin.clone(),
         slack,
+        pagerduty,
         region: REGION.to_owned(),
         account: ACCOUNT.to_owned(),
         build_minute: Duration::from_secs(60),

@@ -14,6 +14,7 @@ mod ecr;
 mod influence;
 mod infrastructure;
 mod manifests;
+mod paging;
 mod release;
 mod slack;
 mod stack;

@@ -22,6 +22,7 @@ pub const REPOSITORY: &str = "https://github.com/acme/service";
 pub const SIGNING_SECRET: &str = "a signing secret";
 /// What API calls carry.
 pub const BOT_TOKEN: &str = "xoxb-test";
+pub const ROUTING_KEY: &str = "0123456789abcdef0123456789abcdef";
 /// How long anything may take before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -85,6 +86,10 @@ impl Stack {
                     name: "releases".to_owned(),
                 }],
             },
+            pagerduty: BTreeMap::from([
+                ("default".to_owned(), ROUTING_KEY.to_owned()),
+                ("on-call".to_owned(), "b".repeat(32)),
+            ]),
             region: "eu-central-1".to_owned(),
             account: "123456789012".to_owned(),
             build_minute: wishes.build_minute.unwrap_or(Duration::from_secs(60)),

@@ -29,6 +29,10 @@ pub struct Config {
     pub slack_api_url: String,
     /// The Slack channel of pipelines that name none.
     pub slack_channel: Option<String>,
+    /// The secret with PagerDuty's routing keys; none when nobody is paged.
+    pub pagerduty_secret: Option<String>,
+    /// PagerDuty's Events API.
+    pub pagerduty_api_url: String,
 }
 
 /// A variable that is missing or wrong.
@@ -87,6 +91,9 @@ impl Config {
             slack_api_url: set("GATEWRIGHT_SLACK_API_URL")
                 .unwrap_or_else(|| "https://slack.com/api".to_owned()),
             slack_channel: set("GATEWRIGHT_SLACK_CHANNEL"),
+            pagerduty_secret: set("GATEWRIGHT_PAGERDUTY_SECRET"),
+            pagerduty_api_url: set("GATEWRIGHT_PAGERDUTY_API_URL")
+                .unwrap_or_else(|| "https://events.pagerduty.com".to_owned()),
         })
     }
 

@@ -1,4 +1,5 @@
-//! Adapters: everything of Gatewright that talks to AWS, Slack or the clock.
+//! Adapters: everything of Gatewright that talks to AWS, Slack, PagerDuty or
+//! the clock.
 //!
 //! Ports are narrow and speak the domain's types; service errors are classified
 //! once, in [`error`]. There are no choices here: what may happen next is
@@ -11,6 +12,7 @@ pub mod config;
 pub mod error;
 pub mod links;
 pub mod origins;
+pub mod pagerduty;
 pub mod registry;
 pub mod secrets;
 pub mod slack;

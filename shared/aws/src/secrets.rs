@@ -1,6 +1,7 @@
 //! Secrets: AWS Secrets Manager. Read once a process, at the first use.
 
 use crate::error::{Kind, ServiceError, classify};
+use crate::pagerduty::RoutingKeys;
 use aws_sdk_secretsmanager::Client;
 use serde::Deserialize;
 
@@ -79,6 +80,19 @@ impl SecretsManager {
         serde_json::from_str(text.reveal()).map_err(|_| {
             let why =
                 "the Slack secret must be JSON with the texts \"bot_token\" and \"signing_secret\"";
+            ServiceError::of("secretsmanager:GetSecretValue", Kind::Other, why)
+        })
+    }
+
+    /// PagerDuty's routing keys by service.
+    ///
+    /// # Errors
+    /// When they cannot be read or are not the JSON that they should be; the
+    /// message never quotes the secret.
+    pub async fn pagerduty(&self, id: &str) -> Result<RoutingKeys, ServiceError> {
+        let text = self.text(id).await?;
+        serde_json::from_str(text.reveal()).map_err(|_| {
+            let why = "the PagerDuty secret must be a JSON object: the name of each service, and its routing key as text";
             ServiceError::of("secretsmanager:GetSecretValue", Kind::Other, why)
         })
     }

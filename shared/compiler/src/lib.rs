@@ -13,6 +13,7 @@
 
 pub mod asl;
 pub mod buildspec;
+pub mod by_hand;
 pub mod compile;
 pub mod diagnostic;
 pub mod source;

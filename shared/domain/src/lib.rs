@@ -14,6 +14,7 @@ pub mod error_name;
 pub mod evidence;
 pub mod exported;
 pub mod gate;
+pub mod given;
 pub mod ids;
 pub mod ledger;
 pub mod lock;

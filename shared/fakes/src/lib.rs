@@ -7,7 +7,9 @@ mod services;
 mod table;
 
 pub use registry::FakeRegistry;
-pub use services::{FakeBuilds, FakeChat, FakeExecutions, FakeTasks, FakeTopic, FixedClock};
+pub use services::{
+    FakeBuilds, FakeChat, FakeExecutions, FakePager, FakeTasks, FakeTopic, FixedClock,
+};
 pub use table::MemoryTable;
 
 use gatewright_domain::people::Directory;

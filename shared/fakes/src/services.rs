@@ -3,6 +3,7 @@
 use gatewright_aws::Clock;
 use gatewright_aws::builds::{BuildOrder, BuildSeen, Builds};
 use gatewright_aws::error::{Kind, ServiceError};
+use gatewright_aws::pagerduty::{Page, Pager};
 use gatewright_aws::slack::{Chat, Message, Respond};
 use gatewright_aws::tasks::{Executions, Tasks};
 use gatewright_aws::topics::Topics;
@@ -335,6 +336,64 @@ impl Respond for FakeChat {
     async fn respond(&self, url: &str, text: &str) -> Result<(), ServiceError> {
         self.refused("slack:response_url")?;
         locked(&self.responses).push((url.to_owned(), text.to_owned()));
+        Ok(())
+    }
+}
+
+/// PagerDuty in memory: one incident a service and key, as the real one keeps
+/// them.
+#[derive(Debug, Default)]
+pub struct FakePager {
+    services: Vec<String>,
+    incidents: Mutex<BTreeMap<(String, String), Vec<Page>>>,
+    refusals: Mutex<BTreeMap<String, Kind>>,
+}
+
+impl FakePager {
+    /// A PagerDuty with routing keys for these services.
+    pub fn with(services: &[&str]) -> Self {
+        Self {
+            services: services.iter().map(|s| (*s).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The next pages to this service fail so; `None`: they succeed again.
+    pub fn refuse(&self, service: &str, kind: Option<Kind>) {
+        let mut refusals = locked(&self.refusals);
+        match kind {
+            Some(kind) => refusals.insert(service.to_owned(), kind),
+            None => refusals.remove(service),
+        };
+    }
+
+    /// The incidents: service and key, and every page that was sent for it.
+    pub fn incidents(&self) -> Vec<((String, String), Vec<Page>)> {
+        let incidents = locked(&self.incidents);
+        incidents
+            .iter()
+            .map(|(place, pages)| (place.clone(), pages.clone()))
+            .collect()
+    }
+}
+
+impl Pager for FakePager {
+    fn knows(&self, service: &str) -> bool {
+        self.services.iter().any(|known| known == service)
+    }
+
+    async fn trigger(&self, service: &str, page: &Page) -> Result<(), ServiceError> {
+        let action = "pagerduty:trigger";
+        if let Some(kind) = locked(&self.refusals).get(service) {
+            let why = "a failure that the test asked for";
+            return Err(ServiceError::of(action, *kind, why));
+        }
+        if !self.knows(service) {
+            return Err(ServiceError::of(action, Kind::Missing, "no routing key"));
+        }
+        let place = (service.to_owned(), page.key.clone());
+        let mut incidents = locked(&self.incidents);
+        incidents.entry(place).or_default().push(page.clone());
         Ok(())
     }
 }

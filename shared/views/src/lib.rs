@@ -1,5 +1,6 @@
-//! What people read: HTML pages, Slack messages and mails, made from domain
-//! values. Nothing here performs I/O or reads a clock; `now` is a parameter.
+//! What people read: HTML pages, Slack messages, mails and what wakes people up,
+//! made from domain values. Nothing here performs I/O or reads a clock; `now` is
+//! a parameter.
 //!
 //! Commit messages, authors, reasons, log lines and the names in definitions
 //! come from outside. They reach a page only through the templates' escaper
@@ -9,6 +10,7 @@
 pub mod asked;
 pub mod mail;
 pub mod pages;
+pub mod paging;
 pub mod slack;
 pub mod text;
 pub mod words;

@@ -48,6 +48,21 @@ pub(super) fn exported(definition: &Definition, stage: &Stage) -> Vec<String> {
 
 /// The commands that fetch what a stage deploys.
 pub(super) fn fetch(definition: &Definition, stage: &Stage) -> Vec<String> {
+    let commands = fetched(definition, stage, "exit 1");
+    if commands.is_empty() {
+        return commands;
+    }
+    let enter = enter(&definition.source.path);
+    enter
+        .into_iter()
+        .chain(commands)
+        .map(|command| super::strict(&command))
+        .collect()
+}
+
+/// The same for a shell that is in the source path already; `refuse` is what ends
+/// it when an artifact is not what was approved.
+pub(super) fn fetched(definition: &Definition, stage: &Stage, refuse: &str) -> Vec<String> {
     let Some(deploy) = stage.deploy() else {
         return Vec::new();
     };
@@ -68,7 +83,7 @@ pub(super) fn fetch(definition: &Definition, stage: &Stage) -> Vec<String> {
             "mkdir -p \"$(dirname {file})\"\naws s3 cp --only-show-errors \"s3://$ARTIFACTS_BUCKET/$ARTIFACT_{variable}_KEY\" {file}"
         ));
         commands.push(format!(
-            "echo \"$ARTIFACT_{variable}_SHA256  \"{file} | sha256sum --check --status || {{ echo \"{name} is not what was approved: it should have SHA-256 $ARTIFACT_{variable}_SHA256, but has $(sha256sum {file} | cut -d' ' -f1)\" >&2; exit 1; }}"
+            "echo \"$ARTIFACT_{variable}_SHA256  \"{file} | sha256sum --check --status || {{ echo \"{name} is not what was approved: it should have SHA-256 $ARTIFACT_{variable}_SHA256, but has $(sha256sum {file} | cut -d' ' -f1)\" >&2; {refuse}; }}"
         ));
         if file != path {
             commands.push(format!("tar --extract --file {file}"));
@@ -84,15 +99,7 @@ pub(super) fn fetch(definition: &Definition, stage: &Stage) -> Vec<String> {
             "export ARTIFACT=\"$ARTIFACT_{variable}\" ARTIFACT_SHA256=\"$ARTIFACT_{variable}_SHA256\""
         ));
     }
-    if commands.is_empty() {
-        return commands;
-    }
-    let enter = enter(&definition.source.path);
-    enter
-        .into_iter()
-        .chain(commands)
-        .map(|command| super::strict(&command))
-        .collect()
+    commands
 }
 
 /// Where a set of files is packed, beside the source.

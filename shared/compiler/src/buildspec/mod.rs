@@ -160,6 +160,12 @@ fn told(build: &Build, steps: &[Step]) -> impl Iterator<Item = String> {
     })
 }
 
+/// The commands that fetch what `stage` deploys, for a person's own shell: one
+/// that is wrong must not close it.
+pub(crate) fn fetched(definition: &Definition, stage: &Stage) -> Vec<String> {
+    artifacts::fetched(definition, stage, "false")
+}
+
 /// The commands that start a service and wait until it is ready.
 fn start(name: &str, service: &Service) -> Vec<String> {
     let mut run = format!("docker run --detach --name {}", quoted(name));

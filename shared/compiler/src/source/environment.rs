@@ -2,6 +2,7 @@
 
 use super::approval::{self, Line, lowered};
 use super::build::steps;
+use super::by_hand;
 use super::fields::{self, Fields};
 use super::language;
 use super::sink::{Marked, Sink, Span};
@@ -117,6 +118,7 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
             soak: soak.flatten(),
             queue: queue?,
             wait: wait?,
+            manual: by_hand::read(&of, sink),
         },
         takeover: taken.takeover,
         verify,

@@ -10,6 +10,7 @@
 mod approval;
 mod artifact;
 mod build;
+mod by_hand;
 mod check;
 mod codedeploy;
 mod directory;

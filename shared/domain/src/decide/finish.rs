@@ -29,13 +29,8 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
     let last = last_attempts(records);
     let half_changed = half_changed(&last);
     let not_undone = not_undone(&last);
-    let mut dirty: Vec<EnvironmentName> = Vec::new();
-    let left = half_changed.iter().chain(&not_undone);
-    for environment in left.filter_map(|r| r.environment.clone()) {
-        if !dirty.contains(&environment) {
-            dirty.push(environment);
-        }
-    }
+    let left: Vec<&StageRecord> = half_changed.iter().chain(&not_undone).copied().collect();
+    let dirty = places_of(&left);
     // Every stage that failed must have stopped the machine. One that did not must
     // not end as a success all the same.
     let caught = caught.or_else(|| {
@@ -127,6 +122,22 @@ fn not_undone<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
         undo.effect == Some(Effect::Undo) && undo.status != StageStatus::Passed && changed
     };
     last.iter().copied().filter(left).collect()
+}
+
+/// The environments of which nobody knows what they run after a release that
+/// left these records, each once.
+pub fn in_doubt(records: &[StageRecord]) -> Vec<EnvironmentName> {
+    places_of(&half_changed(&last_attempts(records)))
+}
+
+fn places_of(changes: &[&StageRecord]) -> Vec<EnvironmentName> {
+    let mut found: Vec<EnvironmentName> = Vec::new();
+    for environment in changes.iter().filter_map(|r| r.environment.as_ref()) {
+        if !found.contains(environment) {
+            found.push(environment.clone());
+        }
+    }
+    found
 }
 
 /// The records of changes that left their environment between two versions: they

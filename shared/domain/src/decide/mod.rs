@@ -4,6 +4,7 @@
 
 mod admit;
 mod answer;
+mod back;
 mod build;
 mod clear;
 mod finish;
@@ -15,9 +16,10 @@ pub mod undo;
 
 pub use admit::{Admission, admit};
 pub use answer::{Outcome, Refusal, answer};
+pub use back::back_to;
 pub use build::{StageVerdict, judge_build};
 pub use clear::{ClearSnapshot, Clearance, Origin, clear};
-pub use finish::{Ending, ending};
+pub use finish::{Ending, ending, in_doubt};
 pub use obstacle::{Obstacle, are_like};
 pub use promotion::Promotion;
 pub use scan::{ScanSeen, ScanVerdict, judge_scan};

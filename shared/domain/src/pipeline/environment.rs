@@ -3,6 +3,7 @@
 use super::Seconds;
 use super::stage::{Quorum, Step};
 use crate::ids::GroupName;
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 /// Where artifacts are deployed.
@@ -56,6 +57,10 @@ pub struct Environment {
     /// freezes and holds.
     #[serde(default = "Environment::a_day", skip_serializing_if = "is_a_day")]
     pub wait: Seconds,
+    /// What people do here by hand when nothing else helps: commands, one a line,
+    /// by what they are for.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub manual: IndexMap<String, Vec<String>>,
 }
 
 const A_DAY: Seconds = Seconds(86_400);

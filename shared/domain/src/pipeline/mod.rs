@@ -224,7 +224,7 @@ impl Definition {
                 }
             }
         }
-        if !self.notify.routes.is_empty() {
+        if !self.notify.routes.iter().all(NotifyRoute::is_enforced) {
             put(Feature::NotifyRoutes, self.id.as_str(), false);
         }
         if !self.targets.is_empty() {

@@ -26,9 +26,20 @@ pub struct NotifyRoute {
     /// E-mail addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub email: Vec<String>,
-    /// A PagerDuty service.
+    /// A PagerDuty service: the name of a routing key in the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pagerduty: Option<String>,
+}
+
+impl NotifyRoute {
+    /// Whether all of it is done: PagerDuty hears of `recovery-needed`, and of
+    /// nothing else; no other channel of a route hears of anything yet.
+    pub fn is_enforced(&self) -> bool {
+        self.pagerduty.is_some()
+            && self.slack.is_empty()
+            && self.email.is_empty()
+            && self.on.iter().all(|event| *event == Event::RecoveryNeeded)
+    }
 }
 
 /// What people can ask to hear of.
@@ -100,7 +111,8 @@ pub enum Feature {
     Waiver,
     /// People who lift a gate.
     SignOff,
-    /// Channels besides the pipeline's own.
+    /// Channels besides the pipeline's own, but for PagerDuty and
+    /// `recovery-needed`.
     NotifyRoutes,
     /// Delivery metrics and their alerts.
     Targets,
@@ -136,7 +148,9 @@ impl Feature {
             Self::OnlyNew => "every finding counts, new or not",
             Self::Waiver => "nothing lifts the gate",
             Self::SignOff => "nobody can lift the gate",
-            Self::NotifyRoutes => "the pipeline's own channel hears of everything, no other does",
+            Self::NotifyRoutes => {
+                "the pipeline's own channel hears of everything; besides it only PagerDuty hears, of `recovery-needed`"
+            }
             Self::Targets => "nothing is computed and nobody is told",
         }
     }

@@ -8,6 +8,7 @@
 mod facts;
 mod mail;
 mod pages;
+mod paging;
 mod slack;
 mod support;
 mod words;

@@ -100,6 +100,11 @@ pub(crate) static ENVIRONMENT: Object = Object {
             "`1d`, with windows `8d`, and the soak time",
             "How long a release waits for it at most: for other releases, windows, freezes, holds and soak times. Then it ends.",
         ),
+        optional(
+            "manual",
+            Kind::Map(&Kind::List(&Kind::Text)),
+            "What people do here by hand when nothing else helps: commands by what they are for. Nothing runs them; `gatewright runbook` prints them with `$CLUSTER`, `$NAMESPACE` and the like filled in.",
+        ),
     ],
     example: examples::ENVIRONMENT,
 };

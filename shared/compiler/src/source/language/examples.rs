@@ -134,6 +134,9 @@ pub(super) const ENVIRONMENT: &str = r##"environments:
     smoke:
       - { name: Health, run: curl --fail https://staging.example.com/health }
     rollback: automatic
+    manual:
+      Scale to zero: [kubectl scale deployment/shop --replicas=0 --namespace "$NAMESPACE"]
+      Look at events: [kubectl get events --namespace "$NAMESPACE"]
   production:
     cluster: production-cluster
     protected: true

@@ -241,7 +241,7 @@ pub(crate) static NOTIFY: Object = Object {
         optional(
             "routes",
             Kind::List(&Kind::Object(&NOTIFY_ROUTE)),
-            "Who else hears of what. *Not enforced yet*.",
+            "Who else hears of what. *Not enforced yet*, but for `pagerduty` with `recovery-needed`.",
         ),
     ],
     example: examples::NOTIFY,
@@ -251,7 +251,7 @@ pub(crate) static NOTIFY: Object = Object {
 pub(crate) static NOTIFY_ROUTE: Object = Object {
     name: "notify-route",
     what: "a route of notify",
-    doc: "Who hears of certain events. *Not enforced yet*: the pipeline's own channel hears of everything, no other does.",
+    doc: "Who hears of certain events. `pagerduty` with `on: [recovery-needed]` is paged when a release ends `failed-dirty`; where no route says so, the service `default` is. Everything else is *not enforced yet*: the pipeline's own channel hears of everything, no other does.",
     keys: &[
         required("on", Kind::List(&Kind::Word(EVENTS)), "Of what."),
         optional(
@@ -264,7 +264,11 @@ pub(crate) static NOTIFY_ROUTE: Object = Object {
             Kind::List(&Kind::Form("^[^@\\s]+@[^@\\s]+$", "an e-mail address")),
             "E-mail addresses.",
         ),
-        optional("pagerduty", Kind::Text, "A PagerDuty service."),
+        optional(
+            "pagerduty",
+            Kind::Text,
+            "A PagerDuty service: a name in the secret with the routing keys. One that is not there is paged as `default`.",
+        ),
     ],
     example: examples::NOTIFY,
 };

@@ -1,0 +1,160 @@
+//! What the record knows of an environment on the day when somebody has to act.
+
+use crate::error::Failed;
+use gatewright_aws::Store;
+use gatewright_aws::table::Table;
+use gatewright_domain::decide::{back_to, in_doubt};
+use gatewright_domain::given::Stores;
+use gatewright_domain::lock::{Hold, Holding, Lock};
+use gatewright_domain::pipeline::Definition;
+use gatewright_domain::release::{Deployment, Head, Status};
+use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
+use gatewright_stack::Connection;
+use gatewright_views::words;
+use serde::Serialize;
+
+/// How far back it is looked for what ran before.
+const DEPLOYMENTS: u32 = 50;
+/// How many other deployments are named.
+const OTHERS: usize = 5;
+/// How many of the last releases are looked at for one that left a doubt.
+const RECENT: u32 = 20;
+
+/// The release that changes an environment now, or left it in doubt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// The release.
+    pub release: ReleaseId,
+    /// Its title.
+    pub title: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Since when it has the environment's lock, if it has it.
+    pub since: Option<Timestamp>,
+    /// Why it ended, in sentences.
+    pub why: Vec<String>,
+}
+
+/// What is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Whether the record could be read.
+    pub record: bool,
+    /// The live definition, when the record has one.
+    pub definition: Option<Definition>,
+    /// Who changes the environment now, or left it in doubt.
+    pub held: Option<Held>,
+    /// What keeps the environment from everybody new.
+    pub hold: Option<Hold>,
+    /// What runs there, as far as the record knows.
+    pub current: Option<Deployment>,
+    /// What it goes back to.
+    pub back_to: Option<Deployment>,
+    /// What else ran there, newest first.
+    pub others: Vec<Deployment>,
+    /// What could not be known, in sentences.
+    pub unknown: Vec<String>,
+}
+
+/// Reads it. `to` names the release whose deployment it is to go back to.
+///
+/// # Errors
+/// When the record cannot be read, or `to` never ran there.
+pub async fn found<T: Table>(
+    store: &Store<T>,
+    pipeline: &PipelineId,
+    environment: &EnvironmentName,
+    to: Option<&ReleaseId>,
+) -> Result<Found, Failed> {
+    let definition = match store.live_version(pipeline).await? {
+        Some(version) => store.definition(pipeline, &version).await?,
+        None => None,
+    };
+    let current = store.current(pipeline, environment).await?;
+    let (lock, _) = store.lock(pipeline, environment).await?;
+    let held = held(store, &lock, current.as_ref()).await?;
+    let history = store
+        .deployments(pipeline, environment, DEPLOYMENTS)
+        .await?;
+    let doubted = held.as_ref().map(|held| &held.release);
+    let back_to = back_to(&history, current.as_ref(), doubted, to).cloned();
+    if let (Some(to), None) = (to, &back_to) {
+        let what = format!("{to} never ran in {environment}");
+        return Err(Failed::not_found(what).help(format!(
+            "see what did: gatewright history {pipeline} --environment {environment}"
+        )));
+    }
+    let others = history.iter().filter(|d| Some(*d) != back_to.as_ref());
+    Ok(Found {
+        record: true,
+        definition,
+        held,
+        hold: lock.hold,
+        others: others.take(OTHERS).cloned().collect(),
+        current,
+        back_to,
+        unknown: Vec::new(),
+    })
+}
+
+/// Whose change is in doubt: of the release that the environment is held for, of
+/// the one that has its lock, otherwise of the newest that ended dirty there and
+/// was followed by no deploy that passed.
+async fn held<T: Table>(
+    store: &Store<T>,
+    lock: &Lock,
+    current: Option<&Deployment>,
+) -> Result<Option<Held>, Failed> {
+    let (pipeline, environment) = (&lock.pipeline, &lock.environment);
+    let dirty = match lock.hold.as_ref().map(|hold| &hold.by) {
+        Some(Holding::Dirty(release)) => Some((release, None)),
+        Some(Holding::Person(_)) | None => None,
+    };
+    let holder = lock.holder.as_ref().map(|h| (&h.release, Some(h.since)));
+    if let Some((release, since)) = dirty.or(holder) {
+        let head = store.head(release).await?.map(|seen| seen.value);
+        return Ok(head.map(|head| of(&head, since)));
+    }
+    for release in store.releases_of(pipeline, None, RECENT).await? {
+        let Some(head) = store.head(&release).await?.map(|seen| seen.value) else {
+            continue;
+        };
+        let later = match (head.ended_at, current) {
+            (Some(ended), Some(current)) => ended >= current.at,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if head.status == Status::FailedDirty
+            && later
+            && in_doubt(&store.stages(&release).await?).contains(environment)
+        {
+            return Ok(Some(of(&head, None)));
+        }
+    }
+    Ok(None)
+}
+
+fn of(head: &Head, since: Option<Timestamp>) -> Held {
+    Held {
+        release: head.release.clone(),
+        title: head.title(),
+        status: head.status,
+        since,
+        why: head
+            .failure
+            .as_ref()
+            .map(words::failure)
+            .unwrap_or_default(),
+    }
+}
+
+/// Where artifacts are, as far as a connection says: the account is in the ARNs
+/// of its machines.
+pub fn stores(connection: &Connection) -> Option<Stores> {
+    let arn = connection.machines.values().next()?;
+    let account = arn.split(':').nth(4).filter(|part| !part.is_empty())?;
+    Some(Stores {
+        registry: format!("{account}.dkr.ecr.{}.amazonaws.com", connection.region),
+        bucket: connection.artifacts.clone(),
+    })
+}
