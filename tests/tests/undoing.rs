@@ -242,6 +242,24 @@ async fn what_was_taken_back_is_allowed_again_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_release_of_what_was_taken_back_is_not_cleared_until_it_is_lifted() {
+    let (mut place, deploy) = dairy().await;
+    place.release(&[("one", '1')]).await;
+    assert_eq!(place.fails("bad", '2', &deploy).await, "failed-clean");
+    let again = place.input(&commit('2'));
+    let (_, end) = place.world.release("again", again.clone()).await;
+    assert_eq!(end, "failed-clean");
+    let head = place.world.has_ended("again", Status::FailedClean).await;
+    assert_eq!(head.failure.unwrap().error, "TakenBack");
+    assert!(head.flags.iter().all(|flag| flag.same), "{:?}", head.flags);
+    assert_eq!(place.runs().await, "one");
+    place.lift("bad").await.unwrap();
+    let (_, end) = place.world.release("lifted", again).await;
+    assert_eq!(end, "succeeded");
+    assert_eq!(place.runs().await, "lifted");
+}
+
+#[tokio::test]
 async fn to_a_release_that_is_named_and_ran_there() {
     let mut place = gps().await;
     place
