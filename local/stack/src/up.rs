@@ -158,6 +158,7 @@ impl Stack {
             ("EcrEndpoint", format!("{base}/ecr")),
             ("CodePipelineEndpoint", format!("{base}/codepipeline")),
             ("SlackApiUrl", format!("{base}/slack/api")),
+            ("Pace", crate::emulator::WAIT_SCALE.to_owned()),
         ];
         let core = deploy(options, emulator, &parameters, &[]).await?;
         // The API's address is known only now; the functions' links need it.

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod links;
+pub mod metrics;
 pub mod origins;
 pub mod registry;
 pub mod secrets;

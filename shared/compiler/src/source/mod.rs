@@ -34,6 +34,7 @@ mod time;
 mod tree;
 mod triggers;
 mod values;
+mod watch;
 
 pub use language::{reference, schema};
 
