@@ -30,6 +30,8 @@ ANY_RESOURCE = {
     ("AnswerTaskRole", "states:SendTaskFailure"): "a task token names no resource",
     ("JudgeScanRole", "inspector2:ListCoverage"): "Inspector's lists know no resources",
     ("JudgeScanRole", "inspector2:ListFindings"): "Inspector's lists know no resources",
+    ("SweepRole", "cloudwatch:GetMetricData"): "a metric is no resource",
+    ("SweepRole", "cloudwatch:DescribeAlarms"): "composite alarms are described only to those who may describe all",
     ("SweepRole", "inspector2:ListCoverage"): "Inspector's lists know no resources",
     ("SweepRole", "inspector2:ListFindings"): "Inspector's lists know no resources",
 }

@@ -114,6 +114,8 @@ fn of_record(record: &StageRecord) -> Stage {
     Stage {
         name: line(record.stage.as_str()),
         state: match record.status {
+            // A watch that was judged and goes on waits for people.
+            StageStatus::Running if record.watch.is_some() => State::Waiting,
             StageStatus::Running => State::Running,
             StageStatus::Scanning => State::Waiting,
             StageStatus::Passed => State::Passed,
@@ -164,6 +166,7 @@ fn notes(record: &StageRecord) -> Vec<String> {
         let counts = scan.counts.iter().rev().filter(|(_, count)| **count > 0);
         notes.extend(counts.map(|(severity, count)| format!("{count} {severity}")));
     }
+    notes.extend(record.watch.iter().flat_map(words::measured));
     if record.status == StageStatus::Scanning {
         notes.push(words::stage_status(record.status).to_owned());
     }

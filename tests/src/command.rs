@@ -61,7 +61,11 @@ impl Laptop {
             Work::Approval(asked) if s.environment == environment => {
                 Some(asked.quorum.first()?.group.clone())
             }
-            Work::Approval(_) | Work::Build(_) | Work::Deploy(_) | Work::Pause(_) => None,
+            Work::Approval(_)
+            | Work::Build(_)
+            | Work::Deploy(_)
+            | Work::Watch(_)
+            | Work::Pause(_) => None,
         });
         let directory = self.store.directory().await;
         let directory = directory.unwrap_or_else(|e| panic!("{e}")).value;

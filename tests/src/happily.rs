@@ -10,10 +10,11 @@ use gatewright_domain::approval::{Choice, Decision, Request, State, Via, standin
 use gatewright_domain::decide::Obstacle;
 use gatewright_domain::evidence::Severity;
 use gatewright_domain::people::Directory;
-use gatewright_domain::pipeline::{Definition, Event, Trigger};
-use gatewright_domain::{PersonId, wait::Answer};
+use gatewright_domain::pipeline::{Definition, Event, Trigger, Watch};
+use gatewright_domain::{PersonId, Timestamp};
 use gatewright_fakes::MemoryTable;
 use gatewright_handler::Failure;
+use gatewright_steps::{Running, answered_watch};
 use serde_json::{Value, json};
 
 /// The input of an execution that this trigger matches.
@@ -105,7 +106,60 @@ impl World {
             let _ = retried(async || self.build_event(&id).await).await;
             return true;
         }
-        self.scans_settle().await || self.everybody_approves(release).await
+        self.scans_settle().await
+            || self.watch_goes_well(release).await
+            || self.everybody_approves(release).await
+    }
+
+    /// Measures good numbers for the watch that the release waits for, until it is
+    /// over; whether it waits for one.
+    ///
+    /// # Panics
+    /// When the wait names no stage of the definition.
+    pub async fn watch_goes_well(&self, release: &str) -> bool {
+        let Some((watch, until)) = self.watched(release) else {
+            return false;
+        };
+        let number = |text: &str| text.parse().unwrap_or_else(|e| panic!("{e}"));
+        for one in &watch {
+            one.new
+                .iter()
+                .for_each(|new| self.metrics.measures(new, number("0.1")));
+            one.old
+                .iter()
+                .for_each(|old| self.metrics.measures(old, number("0.2")));
+            one.alarm
+                .iter()
+                .for_each(|alarm| self.metrics.alarm(alarm, "OK"));
+        }
+        let left = until.as_second() - self.clock.now().as_second();
+        self.clock.pass(left.max(1));
+        let _ = self.call("Sweep", json!({})).await;
+        true
+    }
+
+    /// What the release waits to have watched, and until when; nothing when it
+    /// waits for something else.
+    ///
+    /// # Panics
+    /// When the wait names no stage of the definition.
+    pub fn watched(&self, release: &str) -> Option<(Vec<Watch>, Timestamp)> {
+        let waits = self.store.table().items_in("WAIT#watch");
+        let wait = waits
+            .into_iter()
+            .find(|item| item.body["release"] == json!(release) && item.body["answer"].is_null())?;
+        let until = serde_json::from_value(wait.body["awaited"]["until"].clone());
+        let index = wait.body["index"]
+            .as_u64()
+            .and_then(|n| usize::try_from(n).ok())?;
+        let stage = self.definition.stages.get(index)?;
+        let watching = stage
+            .watching()
+            .unwrap_or_else(|| panic!("{} watches nothing", stage.name));
+        Some((
+            watching.watch.clone(),
+            until.unwrap_or_else(|e| panic!("{e}")),
+        ))
     }
 
     /// As [`World::goes_on`]; and where only the clock keeps the release waiting,
@@ -192,7 +246,8 @@ impl World {
             return false;
         };
         let head = self.store.known_head(&request.release).await;
-        let mut commit = Commit::of(&head.unwrap_or_else(|e| panic!("{e}")));
+        let head = head.unwrap_or_else(|e| panic!("{e}"));
+        let mut commit = Commit::of(&head);
         for person in people {
             let decision = Decision {
                 person,
@@ -210,7 +265,15 @@ impl World {
         let Ok(Some(mut wait)) = self.store.wait(&key).await else {
             return false;
         };
-        wait.value.answer = Some(Answer::Success { output: json!({}) });
+        let running = Running {
+            head,
+            definition: self.definition.clone(),
+        };
+        let answered = answered_watch(&self.store, &running, &seen.value, commit, None, now).await;
+        let Ok((commit, answer)) = answered else {
+            return false;
+        };
+        wait.value.answer = Some(answer);
         let (when, rev) = (When::Rev(seen.rev), When::Rev(wait.rev));
         let request = Store::<MemoryTable>::approval_write(&seen.value, when);
         let commit = commit

@@ -1,7 +1,7 @@
 //! The handlers and the services around them.
 
 use gatewright_aws::Store;
-use gatewright_aws::config::Config;
+use gatewright_aws::config::{Config, Pace};
 use gatewright_domain::decide::ScanSeen;
 use gatewright_domain::evidence::{BuildStatus, Finding, Percent, ReportResult, Severity, Tests};
 use gatewright_domain::exported::{self, Stored};
@@ -9,7 +9,7 @@ use gatewright_domain::pipeline::{Artifact, Definition, ReportFormat, Stage};
 use gatewright_domain::release::{Head, Status};
 use gatewright_domain::{Digest, ReleaseId, ledger};
 use gatewright_fakes::{
-    FakeBuilds, FakeExecutions, FakeRegistry, FakeTasks, FixedClock, MemoryTable,
+    FakeBuilds, FakeExecutions, FakeMetrics, FakeRegistry, FakeTasks, FixedClock, MemoryTable,
 };
 use gatewright_handler::Failure;
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ pub struct World {
     pub builds: FakeBuilds,
     /// ECR.
     pub registry: FakeRegistry,
+    /// CloudWatch.
+    pub metrics: FakeMetrics,
     /// Step Functions' tasks.
     pub tasks: FakeTasks,
     /// Step Functions' executions.
@@ -59,6 +61,7 @@ impl World {
             store: Store::new(MemoryTable::default()),
             builds: FakeBuilds::default(),
             registry: FakeRegistry::default(),
+            metrics: FakeMetrics::default(),
             tasks: FakeTasks::default(),
             executions: FakeExecutions::default(),
             clock: FixedClock::new(),
@@ -127,6 +130,7 @@ impl World {
             "ClearDeploy" => gatewright_clear_deploy::handle(store, registry, clock, payload).await,
             "TakeOrder" => gatewright_take_order::handle(store, registry, clock, payload).await,
             "RequestApproval" => gatewright_request_approval::handle(store, clock, payload).await,
+            "WatchRollout" => gatewright_watch_rollout::handle(store, clock, config, payload).await,
             "StartRelease" => {
                 let executions = &self.executions;
                 gatewright_start_release::handle(store, executions, clock, config, payload).await
@@ -138,8 +142,11 @@ impl World {
                 gatewright_finish_build::handle(store, builds, registry, clock, payload).await
             }
             "Sweep" => {
-                gatewright_sweep::handle(store, builds, registry, &self.executions, clock, payload)
-                    .await
+                let (metrics, executions) = (&self.metrics, &self.executions);
+                gatewright_sweep::handle(
+                    store, builds, registry, metrics, executions, clock, payload,
+                )
+                .await
             }
             other => panic!("the machine names a function {other:?} that there is none of"),
         }
@@ -441,6 +448,7 @@ fn config() -> Config {
         slack_channel: None,
         pagerduty_secret: None,
         pagerduty_api_url: String::new(),
+        pace: Pace::default(),
     }
 }
 

@@ -64,10 +64,10 @@ async fn ran_and_nothing_else(
     let records = world.store.stages(&"r".parse().unwrap()).await.unwrap();
     let mut ran: Vec<&str> = records.iter().map(|r| r.stage.as_str()).collect();
     ran.dedup();
-    let builds = definition
+    let recorded = definition
         .path(Some(trigger))
-        .filter(|(_, s)| s.build().is_some());
-    let expected: Vec<&str> = builds.map(|(_, s)| s.name.as_str()).collect();
+        .filter(|(_, s)| s.build().is_some() || s.watching().is_some());
+    let expected: Vec<&str> = recorded.map(|(_, s)| s.name.as_str()).collect();
     assert_eq!(ran, expected, "{about}");
     for (_, stage) in definition.path(Some(trigger)) {
         let (Some(deploy), Some(environment)) = (stage.deploy(), &stage.environment) else {

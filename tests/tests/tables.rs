@@ -68,6 +68,11 @@ fn says_not_enforced(d: &Definition, feature: Feature) -> bool {
     d.unenforced().iter().any(|said| said.feature == feature)
 }
 
+fn watches(d: &Definition, metric: &str) -> bool {
+    let watched = d.stages.iter().filter_map(|stage| stage.watching());
+    watched.flat_map(|w| &w.watch).any(|w| w.metric == metric)
+}
+
 fn strategy(d: &Definition, kind: StrategyKind, steps: &[u32]) -> bool {
     let of = |e: &gatewright_domain::pipeline::Environment| {
         e.strategy.kind == kind && e.strategy.steps == steps
@@ -198,7 +203,7 @@ const ROWS: &[Row] = &[
     row(S6, "time budgets of stages, and 30 min for the way to staging", |d| d.triggers.iter().any(|t| t.budget.is_some_and(|b| b.0 == 1_800)), ("systems.rs", "a_route_that_has_used_up_its_budget_starts_no_build")),
     row(S6, "staging undoes a deploy that fails", |d| undoes(d, "staging"), (LAPTOP, "s6_an_unhealthy_staging_goes_back_to_what_ran")),
     row(S6, "production: blue-green with canary 5, 25, 100", |d| strategy(d, StrategyKind::BlueGreenCanary, &[5, 25, 100]), (LAPTOP, "s6_smart_dairy_takes_every_route")),
-    later(S6, "metrics watched while traffic shifts", |d| says_not_enforced(d, Feature::Watch), Feature::Watch),
+    row(S6, "metrics watched while traffic shifts", |d| watches(d, "error-rate") && watches(d, "health"), ("watching.rs", "a_rollout_that_does_well_goes_on")),
     row(S6, "the Release Manager approves", |d| asks(d, "release-manager", 0), (LAPTOP, "s6_smart_dairy_takes_every_route")),
     later(S6, "delivery metrics with targets and alerts", |d| d.targets.len() == 5, Feature::Targets),
     row(S6, "PagerDuty for the one on call when recovery is needed", |d| d.notify.routes.iter().any(NotifyRoute::is_enforced), ("paging.rs", "the_definition_says_who_is_woken_up")),
@@ -228,7 +233,7 @@ const ROWS: &[Row] = &[
     row(S11, "canary 5, 20, 50, 100 beside the old version", |d| strategy(d, StrategyKind::BlueGreenCanary, &[5, 20, 50, 100]), (LAPTOP, "s11_ecommerce_takes_every_route")),
     row(S11, "signature verified before each deploy", |d| runs(d, "notation verify"), (LAPTOP, "s11_ecommerce_takes_every_route")),
     row(S11, "a change that fails is undone", |d| undoes(d, "production"), UNDONE),
-    later(S11, "error rate and P90 latency watched", |d| says_not_enforced(d, Feature::Watch), Feature::Watch),
+    row(S11, "error rate and P90 latency watched", |d| watches(d, "error-rate") && watches(d, "latency-p90"), ("watching.rs", "numbers_beyond_their_limit_undo_the_rollout")),
     later(S11, "SNS and Slack by environment and status, daily summary", |d| !d.notify.routes.is_empty(), Feature::NotifyRoutes),
     row(S11, "drift detection and monthly audit", |d| kinds(d, &["schedule"]), (LAPTOP, "s11_ecommerce_takes_every_route")),
 ];

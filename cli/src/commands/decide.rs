@@ -13,6 +13,7 @@ use gatewright_domain::Timestamp;
 use gatewright_domain::approval::{Choice, Request};
 use gatewright_views::Asked;
 use gatewright_views::text::{line, relative};
+use gatewright_views::words;
 use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
@@ -105,7 +106,6 @@ pub fn ballot(story: &Story, asked: &Asked<'_>, now: Timestamp) -> Vec<String> {
         stage,
         evidence,
         expires_at,
-        index,
         checklist,
         ..
     } = asked.request;
@@ -121,10 +121,11 @@ pub fn ballot(story: &Story, asked: &Asked<'_>, now: Timestamp) -> Vec<String> {
     told.extend(flags(&story.head));
     told.push(String::new());
     told.extend(lines(
-        &stages(story)[..(*index).min(stages(story).len())],
+        &stages(story)[..asked.request.evidence_until().min(stages(story).len())],
         now,
     ));
     told.push(String::new());
+    told.extend(words::asked_about(asked.request).unwrap_or_default());
     let expires = relative(now, *expires_at);
     told.push(format!(
         "{} expires {expires}",

@@ -350,6 +350,7 @@ impl Example {
             log: Some(format!("http://127.0.0.1:1/codebuild/logs/{index}")),
             evidence: Some(build),
             scan,
+            watch: None,
             gates,
             failure: denied,
         };
@@ -405,6 +406,7 @@ impl Example {
             evidence: Digest::of_bytes(b"evidence"),
             quorum: approval.quorum.clone(),
             checklist: approval.checklist.clone(),
+            about: None,
             excluded: vec!["lena@example.com".to_owned()],
             requested_at: self.now(),
             expires_at: after(self.now(), approval.expires.get()),

@@ -182,6 +182,7 @@ fn asking(story: &Story, asked: &Asked<'_>, now: Timestamp) -> Explained {
     let since = relative(now, request.requested_at);
     let until = relative(now, request.expires_at);
     let mut why = vec![format!("“{stage}” asked {since} and expires {until}.")];
+    why.extend(words::asked_about(request).unwrap_or_default());
     why.extend(asked.missing_words());
     for decision in asked.decisions {
         let (who, did) = (asked.name(&decision.person), words::choice(decision.choice));

@@ -229,14 +229,16 @@ impl Took {
             let group = definition.group_of(&stage.name).map(|group| &group.name);
             match &stage.work {
                 Work::Approval(_) => took.waiting += limit,
-                Work::Build(_) | Work::Deploy(_) | Work::Pause(_)
+                Work::Build(_) | Work::Deploy(_) | Work::Watch(_) | Work::Pause(_)
                     if group.is_some() && beside.0 == group =>
                 {
                     took.work += (limit - beside.1).max(0);
                     beside.1 = beside.1.max(limit);
                     continue;
                 }
-                Work::Build(_) | Work::Deploy(_) | Work::Pause(_) => took.work += limit,
+                Work::Build(_) | Work::Deploy(_) | Work::Watch(_) | Work::Pause(_) => {
+                    took.work += limit
+                }
             }
             beside = (group, limit);
         }

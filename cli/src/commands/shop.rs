@@ -3,8 +3,8 @@
 
 use gatewright_domain::gate::{Gate, Leniency};
 use gatewright_domain::pipeline::{
-    Artifact, Build, Definition, Deploy, Effect, Environment, Event, Feature, Form, Group,
-    GroupKind, Pause, Seconds, Stage, StrategyKind, Trigger, Versioning, Watch, Window, Work,
+    Artifact, Build, Definition, Deploy, Effect, Environment, Event, Form, Group, GroupKind,
+    Seconds, Series, Stage, StrategyKind, Trigger, Versioning, Watch, Watching, Window, Work,
 };
 use gatewright_fakes::definition;
 
@@ -36,10 +36,13 @@ fn deploy(stage: &Stage, suffix: &str, effect: Effect) -> Stage {
     part(stage, &format!("{of}: {suffix}"), of, work)
 }
 
-fn pause(stage: &Stage, suffix: &str, seconds: u32) -> Stage {
+fn watch(stage: &Stage, suffix: &str, seconds: u32) -> Stage {
     let of = stage.name.as_str();
-    let work = Work::Pause(Pause {
+    let work = Work::Watch(Watching {
         lasts: Seconds(seconds),
+        warm_up: Seconds(60),
+        decide_within: Seconds(3_600),
+        watch: watched(),
     });
     let mut made = part(stage, &format!("{of}: {suffix}"), of, work);
     made.gates.clear();
@@ -91,7 +94,7 @@ fn stages(gps: &Definition) -> Vec<Stage> {
         to_production.clone(),
         smoke,
         deploy(&to_production, "5 %", Effect::Partial),
-        pause(&to_production, "watch 5 %", 600),
+        watch(&to_production, "watch 5 %", 600),
         deploy(&to_production, "100 %", Effect::Complete),
     ];
     for stage in &mut changing {
@@ -162,13 +165,26 @@ fn triggers(stages: &[Stage]) -> Vec<Trigger> {
     all
 }
 
+fn watched() -> Vec<Watch> {
+    vec![Watch {
+        metric: "error-rate".to_owned(),
+        at_most: Some("1".to_owned()),
+        at_most_times_old: None,
+        new: Some(Series {
+            namespace: "Shop".to_owned(),
+            name: "ErrorRate".to_owned(),
+            statistic: "Average".to_owned(),
+            dimensions: [("Service".to_owned(), "shop-preview".to_owned())].into(),
+        }),
+        old: None,
+        alarm: None,
+    }]
+}
+
 fn production(environment: &mut Environment) {
     environment.strategy.kind = StrategyKind::Canary;
     environment.strategy.steps = vec![5, 100];
-    environment.strategy.watch = vec![Watch {
-        metric: "error-rate".to_owned(),
-        at_most: Some("1".to_owned()),
-    }];
+    environment.strategy.watch = watched();
     environment.rollback.automatic = true;
     environment.windows = vec![Window {
         days: vec!["sat".to_owned(), "sun".to_owned()],
@@ -222,6 +238,5 @@ pub fn shop() -> Definition {
             production(environment);
         }
     }
-    shop.accepts = vec![Feature::Watch];
     shop
 }

@@ -5,7 +5,7 @@ use super::windows::open_wider;
 use super::{Differ, instead, or_nothing};
 use crate::words::{quorum, window};
 use gatewright_domain::EnvironmentName;
-use gatewright_domain::pipeline::{Environment, Strategy, Undo, Window};
+use gatewright_domain::pipeline::{Environment, Strategy, Undo, Watch, Window};
 use gatewright_domain::text::spoken;
 use gatewright_views::text::listed;
 
@@ -114,8 +114,7 @@ impl Differ<'_> {
                     self.weaken(place, what, here);
                 }
                 Some(now) if now.at_most != watch.at_most => {
-                    let limit =
-                        |w: &gatewright_domain::pipeline::Watch| or_nothing(w.at_most.as_ref());
+                    let limit = |w: &Watch| or_nothing(w.at_most.as_ref());
                     let number = |text: Option<&String>| {
                         text.and_then(|t| t.parse::<f64>().ok()).unwrap_or(f64::MAX)
                     };
@@ -126,11 +125,34 @@ impl Differ<'_> {
                 }
                 Some(_) => {}
             }
+            if let Some(now) = now {
+                self.watched(place, here, watch, now);
+            }
         }
         for watch in &new.watch {
             if !old.watch.iter().any(|w| w.metric == watch.metric) {
                 self.say(place, format!("{} is watched now", watch.metric));
             }
+        }
+    }
+
+    /// What a watch compares with, and where its numbers are. Elsewhere there may
+    /// be none.
+    fn watched(&mut self, place: &str, here: &[EnvironmentName], old: &Watch, new: &Watch) {
+        if old.at_most_times_old != new.at_most_times_old {
+            let number = |w: &Watch| {
+                let said = w.at_most_times_old.as_ref();
+                said.and_then(|t| t.parse::<f64>().ok()).unwrap_or(f64::MAX)
+            };
+            let what = format!("the most for {} in times of the old version's", old.metric);
+            let (a, b) = (&old.at_most_times_old, &new.at_most_times_old);
+            let what = instead(&what, or_nothing(a.as_ref()), or_nothing(b.as_ref()));
+            let more = number(new) > number(old);
+            self.weaken(place, what, if more { here } else { &[] });
+        }
+        if (&old.new, &old.old, &old.alarm) != (&new.new, &new.old, &new.alarm) {
+            let what = format!("{} is looked for somewhere else", old.metric);
+            self.weaken(place, what, here);
         }
     }
 

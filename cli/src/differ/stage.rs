@@ -3,9 +3,9 @@
 use super::people::{looks_weaker, newly_enough, total};
 use super::{Differ, instead, or_nothing};
 use crate::words::{count, quorum};
-use gatewright_domain::EnvironmentName;
-use gatewright_domain::pipeline::{Approval, Definition, Stage, Work};
+use gatewright_domain::pipeline::{Approval, Definition, Stage, Watching, Work};
 use gatewright_domain::text::spoken;
+use gatewright_domain::{EnvironmentName, StageName};
 use gatewright_views::text::listed;
 
 impl Differ<'_> {
@@ -47,7 +47,7 @@ impl Differ<'_> {
         }
         let guarded = match &old.work {
             Work::Deploy(_) => Vec::new(),
-            Work::Build(_) | Work::Approval(_) | Work::Pause(_) => {
+            Work::Build(_) | Work::Approval(_) | Work::Watch(_) | Work::Pause(_) => {
                 self.guards.guarded_by(&old.name)
             }
         };
@@ -59,7 +59,7 @@ impl Differ<'_> {
     /// there.
     fn by_strategy(&self, stage: &Stage) -> bool {
         let shifts = match &stage.work {
-            Work::Deploy(_) | Work::Pause(_) => stage.of.is_some(),
+            Work::Deploy(_) | Work::Watch(_) | Work::Pause(_) => stage.of.is_some(),
             Work::Build(_) | Work::Approval(_) => false,
         };
         let of = |d: &Definition| {
@@ -169,7 +169,18 @@ impl Differ<'_> {
                 self.weaken(&place, what, if b.lasts < a.lasts { &guarded } else { &[] });
             }
             (Work::Pause(_), Work::Pause(_)) => {}
-            (Work::Build(_) | Work::Deploy(_) | Work::Approval(_) | Work::Pause(_), _) => {
+            (Work::Watch(a), Work::Watch(b)) => self.watching(&place, &old.name, a, b),
+            (Work::Pause(_), Work::Watch(_)) => {
+                self.say(&place, "is watched instead of only passing".to_owned());
+            }
+            (
+                Work::Build(_)
+                | Work::Deploy(_)
+                | Work::Approval(_)
+                | Work::Watch(_)
+                | Work::Pause(_),
+                _,
+            ) => {
                 let guarded = self.guards.guarded_by(&old.name);
                 let what = format!("is {} instead of {}", kind(new), kind(old));
                 self.weaken(&place, what, &guarded);
@@ -193,6 +204,32 @@ impl Differ<'_> {
         let about: Vec<EnvironmentName> = old.environment.iter().cloned().collect();
         let weaker = old.is_forward_only() && !new.is_forward_only();
         self.weaken(place, what, if weaker { &about } else { &[] });
+    }
+
+    /// What is watched is said of the environment; this is how long.
+    fn watching(&mut self, place: &str, name: &StageName, old: &Watching, new: &Watching) {
+        let guarded = self.guards.guarded_by(name);
+        let times = [
+            ("the watch", old.lasts, new.lasts, new.lasts < old.lasts),
+            (
+                "the warm-up",
+                old.warm_up,
+                new.warm_up,
+                new.warm_up > old.warm_up,
+            ),
+            (
+                "the time to decide",
+                old.decide_within,
+                new.decide_within,
+                false,
+            ),
+        ];
+        for (what, a, b, less) in times {
+            if a != b {
+                let what = instead(what, spoken(a.get()), spoken(b.get()));
+                self.weaken(place, what, if less { &guarded } else { &[] });
+            }
+        }
     }
 
     fn approval(&mut self, place: &str, about: &[EnvironmentName], old: &Approval, new: &Approval) {
@@ -273,6 +310,7 @@ fn about(stage: &Stage) -> String {
     match (&stage.work, &stage.environment) {
         (Work::Approval(approval), _) => format!(": an approval by {}", quorum(&approval.quorum)),
         (Work::Deploy(_), Some(environment)) => format!(": a deploy to {environment}"),
+        (Work::Watch(watching), _) => format!(": a watch of {}", spoken(watching.lasts.get())),
         (Work::Pause(pause), _) => format!(": a pause of {}", spoken(pause.lasts.get())),
         (Work::Build(_) | Work::Deploy(_), _) => String::new(),
     }
@@ -283,6 +321,7 @@ fn kind(stage: &Stage) -> &'static str {
         Work::Build(_) => "a build",
         Work::Deploy(_) => "a deploy",
         Work::Approval(_) => "an approval",
+        Work::Watch(_) => "a watch",
         Work::Pause(_) => "a pause",
     }
 }

@@ -251,7 +251,7 @@ fn a_narrower_window_and_what_is_said_of_staging_weaken_nothing() {
 #[test]
 fn relying_on_what_is_not_enforced_weakens() {
     let mut before = shop();
-    before.accepts = vec![Feature::Watch];
+    before.accepts = vec![Feature::OnlyNew];
     let said = said(&before, |d| d.accepts.push(Feature::Waiver));
     assert_eq!(
         said,

@@ -10,11 +10,10 @@ use gatewright_domain::ledger::Fact;
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::Head;
-use gatewright_domain::wait::Answer;
 use gatewright_domain::{ErrorName, ReleaseId, Timestamp, after};
 use gatewright_handler::Failure;
-use gatewright_handler::task::{RESEND_SECONDS, passed};
-use gatewright_steps::known_definition;
+use gatewright_handler::task::RESEND_SECONDS;
+use gatewright_steps::{Running, answered_watch, known_definition};
 
 /// A request with everything that is needed to show or decide it.
 #[derive(Debug, Clone)]
@@ -119,6 +118,10 @@ async fn once<T: Table>(
             via: decision.via,
             evidence: decision.evidence.clone(),
         });
+    let running = Running {
+        head: case.head.clone(),
+        definition: case.definition.clone(),
+    };
     let told = match &outcome {
         Outcome::Open(_) => None,
         Outcome::Approved(standing) => {
@@ -133,7 +136,9 @@ async fn once<T: Table>(
                 by,
                 evidence: request.evidence.clone(),
             });
-            Some(passed())
+            let (all, answer) = answered_watch(store, &running, request, commit, None, now).await?;
+            commit = all;
+            Some(answer)
         }
         Outcome::Rejected => {
             let (by, reason) = (decision.person.clone(), decision.reason.clone());
@@ -145,12 +150,18 @@ async fn once<T: Table>(
                     .map_or(by.as_str(), |p| &p.name)
             );
             request.state = State::Rejected { by, reason };
-            commit = commit.fact(Fact::StageFailed {
-                stage,
-                error: ErrorName::Rejected.to_string(),
-                cause: cause.clone(),
-            });
-            Some(Answer::failure(ErrorName::Rejected, &cause))
+            if request.about.is_none() {
+                commit = commit.fact(Fact::StageFailed {
+                    stage,
+                    error: ErrorName::Rejected.to_string(),
+                    cause: cause.clone(),
+                });
+            }
+            let failure = Some((ErrorName::Rejected, cause));
+            let (all, answer) =
+                answered_watch(store, &running, request, commit, failure, now).await?;
+            commit = all;
+            Some(answer)
         }
     };
     if let Some(told) = told

@@ -10,6 +10,7 @@ use gatewright_aws::builds::CodeBuild;
 use gatewright_aws::clients;
 use gatewright_aws::config::Config;
 use gatewright_aws::links::Links;
+use gatewright_aws::metrics::CloudWatch;
 use gatewright_aws::origins::Around;
 use gatewright_aws::pagerduty::{PagerDuty, RoutingKeys};
 use gatewright_aws::registry::Ecr;
@@ -98,6 +99,12 @@ async fn run(handler: &str, config: &Config) -> Result<(), Error> {
             })
             .await
         }
+        "watch-rollout" => {
+            serve("watch-rollout", |event| {
+                gatewright_watch_rollout::handle(store, clock, config, event)
+            })
+            .await
+        }
         "answer-task" => {
             let tasks = &StepFunctions::new(sdk);
             serve("answer-task", |event| {
@@ -113,9 +120,10 @@ async fn run(handler: &str, config: &Config) -> Result<(), Error> {
             .await
         }
         "sweep" => {
-            let (builds, outside, executions) = &(builds(), outside(), StepFunctions::new(sdk));
+            let (builds, outside) = &(builds(), outside());
+            let (metrics, executions) = &(CloudWatch::new(sdk), StepFunctions::new(sdk));
             serve("sweep", |event| {
-                gatewright_sweep::handle(store, builds, outside, executions, clock, event)
+                gatewright_sweep::handle(store, builds, outside, metrics, executions, clock, event)
             })
             .await
         }

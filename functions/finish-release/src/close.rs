@@ -207,6 +207,7 @@ fn waits(definition: &Definition, records: &[StageRecord], release: &ReleaseId) 
         .flat_map(|(index, _)| {
             [
                 WaitKey::approval(release, index),
+                WaitKey::watch(release, index),
                 WaitKey::lock(release, index),
             ]
         })

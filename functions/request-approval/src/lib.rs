@@ -6,7 +6,7 @@
 use gatewright_aws::Clock;
 use gatewright_aws::store::{Commit, Store, WaitKey, wait_write};
 use gatewright_aws::table::{Table, When};
-use gatewright_domain::approval::{Request, State, standing};
+use gatewright_domain::approval::{Request, State};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::Work;
@@ -64,6 +64,7 @@ async fn request<T: Table>(
         evidence: evidence.digest()?,
         quorum: wanted.quorum.clone(),
         checklist: wanted.checklist.clone(),
+        about: None,
         excluded: head.excluded(),
         requested_at: now,
         expires_at: after(now, wanted.expires.get()),
@@ -91,27 +92,10 @@ async fn request<T: Table>(
 /// A ban on deciding one's own work that nobody could satisfy was found, for
 /// others, at the first live release; here it is found before anybody waits.
 fn can_be_reached(request: &Request, directory: &Directory) -> Result<(), Failure> {
-    let eligible: Vec<_> = directory
-        .people
-        .iter()
-        .filter(|person| !request.excluded.iter().any(|identity| person.is(identity)))
-        .map(|person| person.id.clone())
-        .collect();
-    let best = standing(&request.quorum, &eligible, directory);
-    if best.is_reached() {
-        return Ok(());
+    match request.out_of_reach(directory) {
+        None => Ok(()),
+        Some(why) => Err(Failure::new(ErrorName::NotApproved, why)),
     }
-    let lacking: Vec<String> = best
-        .missing
-        .iter()
-        .map(|(group, count)| format!("{count} of {group}"))
-        .collect();
-    let why = format!(
-        "the quorum cannot be reached: {} would be missing although everybody agreed, because who requested the release or authored its commit ({}) does not count",
-        lacking.join(" and "),
-        request.excluded.join(", ")
-    );
-    Err(Failure::new(ErrorName::NotApproved, why))
 }
 
 /// The state was entered again: the request stays as it is, its token is new.

@@ -222,6 +222,7 @@ fn new_record(
         log: None,
         evidence: None,
         scan: None,
+        watch: None,
         gates: Vec::new(),
         failure: None,
     }

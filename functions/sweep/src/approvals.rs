@@ -6,11 +6,11 @@ use gatewright_domain::approval::State;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::Work;
 use gatewright_domain::text::spoken;
-use gatewright_domain::wait::{Answer, Wait};
+use gatewright_domain::wait::Wait;
 use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::Failure;
 use gatewright_handler::task::RESEND_SECONDS;
-use gatewright_steps::Running;
+use gatewright_steps::{Running, answered_watch};
 
 /// Reminds those who have not answered, or closes the request at its deadline.
 pub(crate) async fn remind_or_expire<T: Table>(
@@ -38,7 +38,10 @@ pub(crate) async fn remind_or_expire<T: Table>(
         closed.state = State::Closed {
             reason: reason.clone(),
         };
-        waiting.value.answer = Some(Answer::failure(ErrorName::ApprovalExpired, &reason));
+        let failure = Some((ErrorName::ApprovalExpired, reason.clone()));
+        let (commit, answer) =
+            answered_watch(store, &running, &closed, commit, failure, now).await?;
+        waiting.value.answer = Some(answer);
         waiting.value.due = after(now, RESEND_SECONDS);
         commit
             .fact(Fact::ApprovalClosed { stage, reason })
@@ -51,6 +54,7 @@ pub(crate) async fn remind_or_expire<T: Table>(
             .map(|stage| &stage.work);
         let remind = match work {
             Some(Work::Approval(approval)) => approval.remind.get(),
+            Some(Work::Watch(watching)) => watching.decide_within.get() / 2,
             Some(Work::Build(_) | Work::Deploy(_) | Work::Pause(_)) | None => {
                 return Err(Failure::bug("an approval without its stage"));
             }

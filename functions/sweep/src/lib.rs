@@ -1,11 +1,12 @@
 //! Each minute: catches what events lost. Overdue waits are read again at their
 //! source, answers that were not delivered are sent again, approvals are
-//! reminded and expired, locks whose holder has ended are handed on.
+//! reminded and expired, rollouts are watched, locks whose holder has ended are handed on.
 
 mod approvals;
 
 use gatewright_aws::Clock;
 use gatewright_aws::builds::Builds;
+use gatewright_aws::metrics::Metrics;
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, Due, Seen, Store, WaitKey, wait_write};
 use gatewright_aws::table::{Table, When};
@@ -17,7 +18,8 @@ use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::Failure;
 use gatewright_handler::task::{RESEND_SECONDS, TaskInput};
 use gatewright_steps::{
-    BuildKey, Settled, clear_stage, fail_build, hand_on, settle_build, settle_scan, until_settled,
+    BuildKey, Settled, clear_stage, fail_build, hand_on, settle_build, settle_scan, settle_watch,
+    until_settled,
 };
 use serde_json::{Value, json};
 
@@ -33,10 +35,11 @@ const LEASE_SECONDS: i64 = 3_600;
 ///
 /// # Errors
 /// When the table cannot be read at all.
-pub async fn handle<T, B, R, X, C>(
+pub async fn handle<T, B, R, M, X, C>(
     store: &Store<T>,
     builds: &B,
     registry: &R,
+    metrics: &M,
     executions: &X,
     clock: &C,
     _event: Value,
@@ -45,6 +48,7 @@ where
     T: Table,
     B: Builds,
     R: Outside,
+    M: Metrics,
     X: Executions,
     C: Clock,
 {
@@ -53,7 +57,7 @@ where
     let (found, mut failed) = (due.len(), 0);
     for thing in due {
         let outcome = match thing {
-            Due::Wait(wait) => look_after(store, builds, registry, wait, now).await,
+            Due::Wait(wait) => look_after(store, builds, registry, metrics, wait, now).await,
             Due::Lock(lock) => heal(store, registry, executions, &lock, now).await,
         };
         if let Err(failure) = outcome {
@@ -64,10 +68,11 @@ where
     Ok(json!({ "due": found, "failed": failed }))
 }
 
-async fn look_after<T: Table, B: Builds, R: Outside>(
+async fn look_after<T: Table, B: Builds, R: Outside, M: Metrics>(
     store: &Store<T>,
     builds: &B,
     registry: &R,
+    metrics: &M,
     wait: Seen<Wait>,
     now: Timestamp,
 ) -> Result<(), Failure> {
@@ -90,6 +95,9 @@ async fn look_after<T: Table, B: Builds, R: Outside>(
         Awaited::Scan { .. } => settle_scan(store, registry, &WaitKey::of(&wait.value), now).await,
         Awaited::Approval => {
             until_settled(|| approvals::remind_or_expire(store, &wait.value, now)).await
+        }
+        Awaited::Watch { .. } => {
+            settle_watch(store, metrics, registry, &WaitKey::of(&wait.value), now).await
         }
         Awaited::Lock { .. } => {
             let input = TaskInput {

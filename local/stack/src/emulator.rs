@@ -12,8 +12,8 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
-/// A minute's pause of a state machine lasts a second on the laptop.
-const WAIT_SCALE: &str = "0.0167";
+/// A minute's pause of a state machine, or of a watch, lasts a second on the laptop.
+pub(crate) const WAIT_SCALE: &str = "0.0167";
 
 /// How long it may take to come up. It takes a third of a second on an idle
 /// machine.

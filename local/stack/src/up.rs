@@ -166,6 +166,7 @@ impl Stack {
             ("CodePipelineEndpoint", format!("{base}/codepipeline")),
             ("SlackApiUrl", format!("{base}/slack/api")),
             ("PagerDutyApiUrl", format!("{base}/pagerduty")),
+            ("Pace", crate::emulator::WAIT_SCALE.to_owned()),
         ];
         let core = deploy(options, emulator, &parameters, &[]).await?;
         // The API's address is known only now; the functions' links need it.

@@ -5,7 +5,7 @@ use gatewright_domain::text::shortened;
 
 /// Where everything is. A function reads only what its role may use; what it has
 /// no variable for stays `None` and is asked for by name when it is needed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The table's name.
     pub table: String,
@@ -33,6 +33,46 @@ pub struct Config {
     pub pagerduty_secret: Option<String>,
     /// PagerDuty's Events API.
     pub pagerduty_api_url: String,
+    /// How fast watches go.
+    pub pace: Pace,
+}
+
+/// How many real seconds a second of a watch takes. It is 1 wherever releases
+/// are real; a laptop has no hour to watch a rollout.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace(f64);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl Pace {
+    /// The slowest and the fastest pace: as written, and a thousand times that.
+    fn new(seconds: f64) -> Option<Self> {
+        (0.001..=1.0).contains(&seconds).then_some(Self(seconds))
+    }
+
+    /// How many real seconds `seconds` of a watch take, at least one.
+    pub fn real(self, seconds: u32) -> i64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most a year's seconds, and a pace of at most 1"
+        )]
+        let real = (f64::from(seconds) * self.0).round() as i64;
+        real.max(1)
+    }
+
+    /// How many real seconds a sample of a minute is about: what CloudWatch has,
+    /// which is 1, 5, 10, 30 or 60.
+    pub fn period(self) -> u32 {
+        let minute = self.real(60);
+        let fits = [60, 30, 10, 5]
+            .into_iter()
+            .find(|p| i64::from(*p) <= minute);
+        fits.unwrap_or(1)
+    }
 }
 
 /// A variable that is missing or wrong.
@@ -78,6 +118,17 @@ impl Config {
                 why,
             });
         }
+        let pace = match set("GATEWRIGHT_PACE") {
+            None => Pace::default(),
+            Some(value) => {
+                let read = value.parse().ok().and_then(Pace::new);
+                read.ok_or_else(|| ConfigError::Wrong {
+                    name: "GATEWRIGHT_PACE",
+                    value: shortened(&value, 200),
+                    why: "it must be a number from 0.001 to 1, and is 1 wherever releases are real",
+                })?
+            }
+        };
         Ok(Self {
             table: required("GATEWRIGHT_TABLE")?,
             account: required("GATEWRIGHT_ACCOUNT")?,
@@ -94,6 +145,7 @@ impl Config {
             pagerduty_secret: set("GATEWRIGHT_PAGERDUTY_SECRET"),
             pagerduty_api_url: set("GATEWRIGHT_PAGERDUTY_API_URL")
                 .unwrap_or_else(|| "https://events.pagerduty.com".to_owned()),
+            pace,
         })
     }
 
@@ -143,6 +195,25 @@ mod tests {
             error.to_string(),
             "environment variable GATEWRIGHT_TABLE is not set"
         );
+    }
+
+    #[test]
+    fn a_pace_makes_watches_shorter_and_never_longer() {
+        let pace = |value: &str| {
+            Config::from_vars(|name| match name {
+                "GATEWRIGHT_PACE" => Some(value.to_owned()),
+                _ => Some("x".to_owned()).filter(|_| !name.ends_with("URL")),
+            })
+            .map(|config| (config.pace.real(300), config.pace.period()))
+        };
+        assert_eq!(pace("1"), Ok((300, 60)));
+        assert_eq!(pace(""), Ok((300, 60)));
+        assert_eq!(pace("0.5"), Ok((150, 30)));
+        assert_eq!(pace("0.0167"), Ok((5, 1)));
+        for wrong in ["0", "1.1", "-1", "NaN", "fast"] {
+            let error = pace(wrong).unwrap_err().to_string();
+            assert!(error.contains("GATEWRIGHT_PACE"), "{error}");
+        }
     }
 
     #[test]

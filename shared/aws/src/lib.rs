@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod links;
+pub mod metrics;
 pub mod origins;
 pub mod pagerduty;
 pub mod registry;

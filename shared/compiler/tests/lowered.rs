@@ -113,6 +113,16 @@ fn stage(stage: &Stage) -> String {
         )
         .unwrap(),
         Work::Approval(approval) => write!(text, " asks {:?}", approval.quorum).unwrap(),
+        Work::Watch(watching) => {
+            let demands: Vec<String> = watching.watch.iter().map(|w| w.demand()).collect();
+            let (lasts, warm_up) = (watching.lasts.0, watching.warm_up.0);
+            write!(
+                text,
+                " watches {lasts} s after {warm_up} s: {}",
+                demands.join("; ")
+            )
+            .unwrap();
+        }
         Work::Pause(pause) => write!(text, " pauses {} s", pause.lasts.0).unwrap(),
     }
     for gate in &stage.gates {

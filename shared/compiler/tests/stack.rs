@@ -52,7 +52,7 @@ fn everything() -> Definition {
         let build = match &mut stage.work {
             Work::Build(build) => build,
             Work::Deploy(deploy) => &mut deploy.build,
-            Work::Approval(_) | Work::Pause(_) => continue,
+            Work::Approval(_) | Work::Watch(_) | Work::Pause(_) => continue,
         };
         build.project = format!("gatewright-{id}{end}");
         build.cache = vec!["/root/.cache/pip/**/*".to_owned()];

@@ -2,6 +2,7 @@
 //! quorum in which every person counts once.
 
 use crate::canonical::Digest;
+use crate::evidence::WatchEvidence;
 use crate::ids::{PersonId, ReleaseId, StageName};
 use crate::people::Directory;
 use crate::pipeline::Quorum;
@@ -23,6 +24,10 @@ pub struct Request {
     pub quorum: Vec<Quorum>,
     /// What an approver confirms.
     pub checklist: Vec<String>,
+    /// The watch that did not tell, when it is about one: people say whether to
+    /// go on all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<WatchEvidence>,
     /// Identities that never count: who requested the release, who authored the
     /// commit.
     pub excluded: Vec<String>,
@@ -32,6 +37,35 @@ pub struct Request {
     pub expires_at: Timestamp,
     /// Where it stands.
     pub state: State,
+}
+
+impl Request {
+    /// How many of the definition's stages its evidence is of: those before it,
+    /// and its own where it is about a watch.
+    pub fn evidence_until(&self) -> usize {
+        self.index + usize::from(self.about.is_some())
+    }
+
+    /// Why nobody could complete the quorum, if nobody could: who requested the
+    /// release or authored its commit does not count.
+    pub fn out_of_reach(&self, directory: &Directory) -> Option<String> {
+        let excluded = |person: &crate::people::Person| {
+            self.excluded.iter().any(|identity| person.is(identity))
+        };
+        let people = directory.people.iter().filter(|person| !excluded(person));
+        let eligible: Vec<PersonId> = people.map(|person| person.id.clone()).collect();
+        let best = standing(&self.quorum, &eligible, directory);
+        let lacking: Vec<String> = best
+            .missing
+            .iter()
+            .map(|(group, count)| format!("{count} of {group}"))
+            .collect();
+        (!lacking.is_empty()).then(|| format!(
+            "the quorum cannot be reached: {} would be missing although everybody agreed, because who requested the release or authored its commit ({}) does not count",
+            lacking.join(" and "),
+            self.excluded.join(", ")
+        ))
+    }
 }
 
 /// Where a request stands.

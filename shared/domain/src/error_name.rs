@@ -44,6 +44,8 @@ error_names! {
     BuildLost,
     /// A blocking gate denied.
     GateDenied,
+    /// A new version did not do well while it was watched.
+    WatchFailed,
     /// An approver rejected.
     Rejected,
     /// Nobody completed the quorum in time.

@@ -6,6 +6,10 @@ use crate::ids::{CommitSha, PipelineId, ReleaseId, StageName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod watch;
+
+pub use watch::{Measured, Numbers, WatchEvidence, WatchOutcome};
+
 /// How bad a finding is, in ECR's and Inspector's words. A word that neither
 /// documents counts as worse than the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -336,6 +340,9 @@ pub struct StageEvidence {
     pub build: Option<BuildEvidence>,
     /// Its scan, if it has a scan gate.
     pub scan: Option<ScanEvidence>,
+    /// What was measured, if it watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchEvidence>,
     /// The verdicts of its gates.
     pub gates: Vec<crate::gate::Judged>,
 }

@@ -6,6 +6,7 @@ use crate::approval::{Choice, Via};
 use crate::canonical::Digest;
 use crate::control::Said;
 use crate::decide::Obstacle;
+use crate::evidence::WatchOutcome;
 use crate::gate::Judged;
 use crate::ids::{CommitSha, EnvironmentName, PersonId, PipelineId, ReleaseId, StageName};
 use crate::pipeline::{Migration, Quorum};
@@ -79,6 +80,17 @@ pub enum Fact {
         findings: Digest,
         /// The verdict.
         gate: Judged,
+    },
+    /// A watch was judged.
+    WatchJudged {
+        /// The stage.
+        stage: StageName,
+        /// SHA-256 of what was measured.
+        evidence: Digest,
+        /// The verdict.
+        outcome: WatchOutcome,
+        /// What it rests on, a sentence for each thing that was watched.
+        because: Vec<String>,
     },
     /// A stage let the release through.
     StagePassed {
@@ -295,6 +307,7 @@ impl Fact {
             Self::StageStarted { stage, .. }
             | Self::BuildJudged { stage, .. }
             | Self::ScanJudged { stage, .. }
+            | Self::WatchJudged { stage, .. }
             | Self::StagePassed { stage }
             | Self::StageFailed { stage, .. }
             | Self::DeployDelayed { stage, .. }

@@ -10,6 +10,7 @@ pub mod calendar;
 pub mod canonical;
 pub mod control;
 pub mod decide;
+pub mod decimal;
 pub mod error_name;
 pub mod evidence;
 pub mod exported;
@@ -29,6 +30,7 @@ pub mod undo;
 pub mod wait;
 
 pub use canonical::{Digest, canonical_json};
+pub use decimal::Decimal;
 pub use error_name::ErrorName;
 pub use ids::{CommitSha, EnvironmentName, GroupName, PersonId, PipelineId, ReleaseId, StageName};
 

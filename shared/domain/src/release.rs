@@ -4,7 +4,9 @@ use crate::Timestamp;
 use crate::canonical::Digest;
 use crate::control::Said;
 use crate::error_name::ErrorName;
-use crate::evidence::{ArtifactEvidence, BuildEvidence, Evidence, ScanEvidence, StageEvidence};
+use crate::evidence::{
+    ArtifactEvidence, BuildEvidence, Evidence, ScanEvidence, StageEvidence, WatchEvidence,
+};
 use crate::gate::Judged;
 use crate::ids::{EnvironmentName, PipelineId, ReleaseId, StageName};
 use crate::pipeline::Effect;
@@ -166,6 +168,9 @@ pub struct StageRecord {
     pub evidence: Option<BuildEvidence>,
     /// What the scan found.
     pub scan: Option<ScanEvidence>,
+    /// What was measured, of a stage that watches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchEvidence>,
     /// The gates' verdicts.
     pub gates: Vec<Judged>,
     /// Why it failed.
@@ -201,6 +206,7 @@ pub fn evidence_before(head: &Head, records: &[StageRecord], before: usize) -> O
                 stage: record.stage.clone(),
                 build: record.evidence.clone(),
                 scan: record.scan.clone(),
+                watch: record.watch.clone(),
                 gates: record.gates.clone(),
             },
         ));

@@ -52,6 +52,15 @@ pub enum Awaited {
     },
     /// A quorum.
     Approval,
+    /// The end of a watch.
+    Watch {
+        /// When the warm-up is over and numbers count.
+        from: Timestamp,
+        /// When the watch is over.
+        until: Timestamp,
+        /// How many seconds a sample is about.
+        period: u32,
+    },
     /// An environment.
     Lock {
         /// The environment.
@@ -71,6 +80,7 @@ impl Awaited {
             Self::Build { .. } => "build",
             Self::Scan { .. } => "scan",
             Self::Approval => "approval",
+            Self::Watch { .. } => "watch",
             Self::Lock { .. } => "lock",
             Self::Nothing => "nothing",
         }

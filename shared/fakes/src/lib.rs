@@ -2,10 +2,12 @@
 //! fail at any write, so that a test can crash a function everywhere and see
 //! that doing it again is right. They never just say yes.
 
+mod metrics;
 mod registry;
 mod services;
 mod table;
 
+pub use metrics::FakeMetrics;
 pub use registry::FakeRegistry;
 pub use services::{
     FakeBuilds, FakeChat, FakeExecutions, FakePager, FakeTasks, FakeTopic, FixedClock,

@@ -302,9 +302,11 @@ async fn queue<T: Table>(
     }
     let before = known.as_ref().map(|w| match &w.value.awaited {
         Awaited::Lock { because, .. } => because.clone(),
-        Awaited::Build { .. } | Awaited::Scan { .. } | Awaited::Approval | Awaited::Nothing => {
-            Vec::new()
-        }
+        Awaited::Build { .. }
+        | Awaited::Scan { .. }
+        | Awaited::Approval
+        | Awaited::Watch { .. }
+        | Awaited::Nothing => Vec::new(),
     });
     if before.is_none_or(|before| !are_like(&before, &because)) {
         commit = commit.fact(Fact::DeployDelayed {

@@ -14,6 +14,7 @@ mod retain;
 mod scan;
 mod steer;
 mod undo;
+mod watch;
 
 pub use build::{BuildKey, Settled, settle_build};
 pub use clear::{clear_stage, hand_on, release_lock};
@@ -23,6 +24,7 @@ pub use retain::{forget_old, forget_when_cleared, retain_for};
 pub use scan::{open_scan, settle_scan};
 pub use steer::steered;
 pub use undo::migrated;
+pub use watch::{answered_watch, open_watch, settle_watch};
 
 use gatewright_aws::store::{Seen, Store};
 use gatewright_aws::table::Table;

@@ -45,6 +45,7 @@ pub fn for_fact(fact: &Fact, head: &Head, definition: &Definition, page_url: &st
         | Fact::BuildJudged { .. }
         | Fact::ArtifactPinned { .. }
         | Fact::ScanJudged { .. }
+        | Fact::WatchJudged { .. }
         | Fact::StagePassed { .. }
         | Fact::StageFailed { .. }
         | Fact::DeployDelayed { .. }

@@ -78,6 +78,7 @@ pub fn release_message(view: &ReleaseMessage<'_>) -> SlackMessage {
             slack(asked.request.stage.as_str(), 200),
             slack(&missing, 1_000)
         )));
+        blocks.extend(about(&asked));
         blocks.push(buttons(&asked));
     }
     if let Some(url) = safe_url(view.page_url) {
@@ -166,17 +167,34 @@ fn approval_mark(view: &ReleaseMessage<'_>, index: usize) -> &'static str {
 }
 
 fn measured(record: &StageRecord) -> String {
-    let said: Vec<&str> = record
-        .gates
-        .iter()
+    let gates = record.gates.iter();
+    let judged = gates
         .filter(|judged| !matches!(judged.gate, gatewright_domain::gate::Gate::Steps))
-        .map(|judged| judged.because.as_str())
-        .collect();
+        .map(|judged| judged.because.clone());
+    let watched = record.watch.iter().flat_map(words::measured);
+    let said: Vec<String> = judged.chain(watched).collect();
     if said.is_empty() {
         String::new()
     } else {
         format!(": {}", said.join("; "))
     }
+}
+
+/// What an open request is about, where it is about a watch.
+fn about(asked: &Asked<'_>) -> Option<Value> {
+    let said = words::asked_about(asked.request)?;
+    let mut text = String::new();
+    for line in said.iter().map(|line| slack(line, 700)) {
+        // Cut between lines: inside of one it could be inside of an escape.
+        if text.len() + line.len() > 2_900 {
+            text.push_str("\n…");
+            break;
+        }
+        let mark = if text.is_empty() { "" } else { "\n• " };
+        text.push_str(mark);
+        text.push_str(&line);
+    }
+    Some(section(&text))
 }
 
 fn buttons(asked: &Asked<'_>) -> Value {
@@ -216,16 +234,15 @@ pub fn personal_request(
         "{who}, {title} asks for your approval as {groups}: {}",
         asked.request.stage
     );
-    let mut blocks = vec![
-        section(&slack(&text, 1_500)),
-        section(&slack(
-            &format!(
-                "{instead} The request expires at {}, and the link is yours alone: do not pass it on.",
-                crate::text::utc(asked.request.expires_at)
-            ),
-            1_000,
-        )),
-    ];
+    let mut blocks = vec![section(&slack(&text, 1_500))];
+    blocks.extend(about(asked));
+    blocks.push(section(&slack(
+        &format!(
+            "{instead} The request expires at {}, and the link is yours alone: do not pass it on.",
+            crate::text::utc(asked.request.expires_at)
+        ),
+        1_000,
+    )));
     if !head.flags.is_empty() {
         blocks.push(section(flags(head).trim_start()));
     }
@@ -252,6 +269,7 @@ pub fn thread_line(fact: &Fact) -> Option<String> {
         Fact::TriggerRefused { .. }
         | Fact::ArtifactPinned { .. }
         | Fact::ScanJudged { .. }
+        | Fact::WatchJudged { .. }
         | Fact::StageFailed { .. }
         | Fact::DeployDelayed { .. }
         | Fact::ReleaseHalted { .. }

@@ -293,7 +293,7 @@ fn kind(stage: &Stage) -> Kind {
         Work::Build(_) => Kind::Build,
         Work::Deploy(_) => Kind::Deploy,
         Work::Approval(_) => Kind::Approval,
-        Work::Pause(_) => Kind::Pause,
+        Work::Watch(_) | Work::Pause(_) => Kind::Pause,
     }
 }
 
@@ -308,6 +308,12 @@ fn notes(stage: &Stage) -> Vec<String> {
         }
         Work::Deploy(deploy) => vec![format!("deploys {}", deploy.artifacts.join(", "))],
         Work::Approval(approval) => vec![format!("{}, within {limit}", quorum(&approval.quorum))],
+        Work::Watch(watching) => {
+            let demands = watching.watch.iter().map(|w| w.demand());
+            std::iter::once(format!("watched for {limit}"))
+                .chain(demands)
+                .collect()
+        }
         Work::Pause(_) => vec![format!("{limit} pass")],
     };
     let gates = stage.gates.iter();

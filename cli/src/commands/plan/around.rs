@@ -136,7 +136,7 @@ impl Around {
 }
 
 impl Unenforced {
-    /// `watch in production: the pauses pass, and nothing looks at the metrics`.
+    /// `window in production: a deploy may happen at any time`.
     pub fn told(&self) -> String {
         let accepted = match (self.protected, self.accepted) {
             (true, true) => " (protected; accepted by name)",

@@ -57,8 +57,9 @@ pub fn planned(
             let asked = lines.map(|q| asked_for(q, directory, excluded)).collect();
             (asked, Some(reachable(approval, directory, excluded)))
         }
-        Work::Build(_) | Work::Deploy(_) | Work::Pause(_) => (Vec::new(), None),
+        Work::Build(_) | Work::Deploy(_) | Work::Watch(_) | Work::Pause(_) => (Vec::new(), None),
     };
+    let watched = stage.watching().into_iter().flat_map(|w| &w.watch);
     let steps = build.iter().flat_map(|b| &b.steps);
     Stage {
         name: stage.name.to_string(),
@@ -76,6 +77,7 @@ pub fn planned(
             .gates
             .iter()
             .map(gatewright_domain::gate::Gate::demand)
+            .chain(watched.map(|w| w.demand()))
             .collect(),
         seconds: stage.time_limit().get(),
         retries: build.map_or(0, |build| build.retries),
@@ -92,6 +94,7 @@ pub fn kind(stage: &Defined) -> &'static str {
         Work::Build(_) => "build",
         Work::Deploy(_) => "deploy",
         Work::Approval(_) => "approval",
+        Work::Watch(_) => "watch",
         Work::Pause(_) => "pause",
     }
 }

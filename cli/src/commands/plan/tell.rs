@@ -191,7 +191,7 @@ impl Stage {
             about.push(format!("{preposition} {environment}{protected}"));
         }
         let limit = match self.kind {
-            "pause" => spoken(self.seconds),
+            "pause" | "watch" => spoken(self.seconds),
             _ => format!("at most {}", spoken(self.seconds)),
         };
         let name = paint(HEAD, line(&self.name));

@@ -35,6 +35,11 @@ impl WaitKey {
         ))
     }
 
+    /// A watch.
+    pub fn watch(release: &ReleaseId, index: usize) -> Self {
+        Self(Key::new(format!("WAIT#watch#{release}#{index:03}"), "WAIT"))
+    }
+
     /// An environment's lock.
     pub fn lock(release: &ReleaseId, index: usize) -> Self {
         Self(Key::new(format!("WAIT#lock#{release}#{index:03}"), "WAIT"))
@@ -56,6 +61,7 @@ impl WaitKey {
             Awaited::Build { attempt, .. } => Self::build(&wait.release, wait.index, *attempt),
             Awaited::Scan { digest, .. } => Self::scan(digest, &wait.release),
             Awaited::Approval => Self::approval(&wait.release, wait.index),
+            Awaited::Watch { .. } => Self::watch(&wait.release, wait.index),
             Awaited::Lock { .. } => Self::lock(&wait.release, wait.index),
             Awaited::Nothing => Self::answered(wait),
         }

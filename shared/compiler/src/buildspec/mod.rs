@@ -60,7 +60,7 @@ fn exported(definition: &Definition, stage: &Stage, build: &Build) -> Vec<String
     let own: &[&str] = match &stage.work {
         Work::Build(build) if build.produces.is_some() => &["IMAGE_TAG"],
         Work::Deploy(_) => &["IMAGE"],
-        Work::Build(_) | Work::Approval(_) | Work::Pause(_) => &[],
+        Work::Build(_) | Work::Approval(_) | Work::Watch(_) | Work::Pause(_) => &[],
     };
     let stored = artifacts::exported(definition, stage);
     let own = own.iter().filter(|_| stored.is_empty());

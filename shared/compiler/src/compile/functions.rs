@@ -5,7 +5,7 @@ use gatewright_domain::ErrorName::{
     self, AccessDenied, AlreadyStarted, ApprovalExpired, BadInput, Bug, BuildFailed, BuildFault,
     BuildLost, BuildStopped, BuildTimedOut, Conflict, EvidenceChanged, Frozen, GateDenied, Halted,
     Irreversible, LockLost, MovedOn, NotApproved, NotPromoted, NotTriggered, Orphaned, Rejected,
-    ReleaseEnded, Superseded, TakenBack, Transient, UnknownPipeline, WaitExpired,
+    ReleaseEnded, Superseded, TakenBack, Transient, UnknownPipeline, WaitExpired, WatchFailed,
 };
 
 /// A function that a state calls.
@@ -21,6 +21,8 @@ pub enum Function {
     ClearDeploy,
     /// `request-approval`; its token is answered by `answer-approval` or `sweep`.
     RequestApproval,
+    /// `watch-rollout`; its token is answered by `sweep` or `answer-approval`.
+    WatchRollout,
     /// `finish-release`.
     FinishRelease,
 }
@@ -33,6 +35,7 @@ impl Function {
         Self::JudgeScan,
         Self::ClearDeploy,
         Self::RequestApproval,
+        Self::WatchRollout,
         Self::FinishRelease,
     ];
 
@@ -44,6 +47,7 @@ impl Function {
             Self::JudgeScan => "JudgeScan",
             Self::ClearDeploy => "ClearDeploy",
             Self::RequestApproval => "RequestApproval",
+            Self::WatchRollout => "WatchRollout",
             Self::FinishRelease => "FinishRelease",
         }
     }
@@ -128,6 +132,19 @@ impl Function {
                 Rejected,
                 ApprovalExpired,
                 Halted,
+                ReleaseEnded,
+                AccessDenied,
+                Transient,
+                Conflict,
+                Bug,
+            ],
+            Self::WatchRollout => &[
+                BadInput,
+                UnknownPipeline,
+                Halted,
+                WatchFailed,
+                Rejected,
+                ApprovalExpired,
                 ReleaseEnded,
                 AccessDenied,
                 Transient,

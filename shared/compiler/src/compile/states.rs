@@ -8,7 +8,9 @@ use crate::asl::{
     Arguments, Branch, Catch, Caught, Choice, Condition, Fail, Jitter, Next, Resource, Retry,
     State, StateName, Succeed, Task, Wait,
 };
-use gatewright_domain::pipeline::{Approval, Build, Definition, Environment, Pause, Stage, Work};
+use gatewright_domain::pipeline::{
+    Approval, Build, Definition, Environment, Pause, Stage, Watching, Work,
+};
 use gatewright_domain::text::shortened;
 use gatewright_domain::{Digest, ErrorName};
 use indexmap::IndexMap;
@@ -39,6 +41,13 @@ pub(super) fn clear_seconds(definition: &Definition, stage: &Stage) -> u32 {
 /// What a state waits beyond the deadline that we keep ourselves, so that our
 /// own answer, which has a reason, comes before a bare `States.Timeout`.
 pub(super) const GRACE_SECONDS: u32 = 300;
+
+/// How long a watch and the people who are asked about it may take: five minutes
+/// for numbers that come late, and five to tell us.
+pub(super) fn watch_seconds(watching: &Watching) -> u32 {
+    let waits = watching.lasts.0.saturating_add(watching.decide_within.0);
+    waits.saturating_add(2 * GRACE_SECONDS)
+}
 
 /// Lambda's transient failures (Step Functions developer guide, "Handle
 /// transient Lambda service exceptions").
@@ -108,6 +117,7 @@ pub(super) fn of_stage(
             let limit = expires.0.saturating_add(GRACE_SECONDS);
             waiting(Function::RequestApproval, limit, 0)?
         }
+        Work::Watch(watching) => waiting(Function::WatchRollout, watch_seconds(watching), 0)?,
         Work::Pause(_) => return Ok(Vec::new()),
     };
     own.comment = shortened(&stage.description, MOST_COMMENT);

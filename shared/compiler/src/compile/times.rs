@@ -1,6 +1,8 @@
 //! How long releases may take.
 
-use super::states::{CALL_SECONDS, GRACE_SECONDS, QUEUE_SECONDS, SCAN_SECONDS, clear_seconds};
+use super::states::{
+    CALL_SECONDS, GRACE_SECONDS, QUEUE_SECONDS, SCAN_SECONDS, clear_seconds, watch_seconds,
+};
 use gatewright_domain::pipeline::{Definition, Stage, Trigger, Work};
 
 /// How long a release takes in seconds, on the longest route, when every state
@@ -22,7 +24,9 @@ pub fn longest(definition: &Definition) -> i64 {
 pub fn critical_path(definition: &Definition, route: Option<&Trigger>) -> i64 {
     side_by_side(definition, route, |stage| match stage.work {
         Work::Approval(_) => 0,
-        Work::Build(_) | Work::Deploy(_) | Work::Pause(_) => stage.time_limit().get(),
+        Work::Build(_) | Work::Deploy(_) | Work::Watch(_) | Work::Pause(_) => {
+            stage.time_limit().get()
+        }
     })
 }
 
@@ -59,6 +63,7 @@ fn longest_stage(definition: &Definition, stage: &Stage) -> i64 {
     let around = match &stage.work {
         Work::Build(_) | Work::Deploy(_) => 0,
         Work::Approval(approval) => approval.expires.get() + i64::from(GRACE_SECONDS),
+        Work::Watch(watching) => i64::from(watch_seconds(watching)),
         Work::Pause(pause) => pause.lasts.get(),
     };
     let clear = i64::from(stage.is_cleared()) * i64::from(clear_seconds(definition, stage));

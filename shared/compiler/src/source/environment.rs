@@ -10,7 +10,7 @@ use super::strategy::{self, Takeover};
 use super::tree::{Node, Value};
 use super::{time, values};
 use gatewright_domain::ids::{EnvironmentName, GroupName};
-use gatewright_domain::pipeline::{Environment, Feature, Queue, Seconds, Step, Undo, Window};
+use gatewright_domain::pipeline::{Environment, Queue, Seconds, Step, Undo, Window};
 
 /// An environment as written: what the rest of Gatewright knows of it, and what
 /// the compiler makes stages from.
@@ -30,8 +30,6 @@ pub(crate) struct RawEnvironment {
     pub(crate) groups: Vec<Marked<GroupName>>,
     /// Who has to agree to a rollback by hand.
     pub(crate) quorum: Option<Marked<Vec<Line>>>,
-    /// What it relies on and nothing enforces, with the places.
-    pub(crate) unenforced: Vec<(Feature, Span)>,
 }
 
 /// What looks whether a deploy did what it should.
@@ -127,7 +125,6 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
         soak_at: of.entry("soak").map(|(at, _)| at.clone()),
         groups: back.by,
         quorum: back.quorum,
-        unenforced: taken.unenforced,
     })
 }
 

@@ -35,6 +35,7 @@ mod time;
 mod tree;
 mod triggers;
 mod values;
+mod watch;
 
 pub use language::{reference, schema};
 

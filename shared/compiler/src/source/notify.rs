@@ -3,7 +3,7 @@
 use super::fields::{self, Fields};
 use super::language;
 use super::sink::{Marked, Sink};
-use super::tree::Node;
+use super::tree::{Node, Value};
 use gatewright_domain::ids::PipelineId;
 use gatewright_domain::pipeline::{Feature, Notify, NotifyEvent, NotifyRoute, Target};
 use indexmap::IndexMap;
@@ -168,6 +168,14 @@ pub(crate) fn accepts(top: &Fields<'_>, sink: &Sink) -> Vec<Marked<Feature>> {
 }
 
 fn feature(node: &Node, sink: &Sink) -> Option<Marked<Feature>> {
+    if node.value == Value::Text(Feature::Watch.as_str().to_owned()) {
+        sink.error_help(
+            &node.at,
+            "watch is enforced by now: there is nothing to accept",
+            "remove it; each entry of a strategy's `watch` says where its numbers are",
+        );
+        return None;
+    }
     let word = fields::one_of(node, "a feature", language::FEATURES, sink)?;
     let found = Feature::ALL.iter().find(|f| f.as_str() == word.value)?;
     Some(Marked::new(*found, &word.at))

@@ -6,7 +6,8 @@ use super::language;
 use super::sink::{Sink, Span};
 use super::tree::{Node, Value};
 use super::values;
-use gatewright_domain::pipeline::{Feature, Seconds, Step, Strategy, StrategyKind, Watch};
+use super::watch::{self, Watched};
+use gatewright_domain::pipeline::{Seconds, Step, Strategy, StrategyKind};
 
 /// What `strategy` says.
 #[derive(Debug, Default)]
@@ -15,8 +16,6 @@ pub(crate) struct Taken {
     pub(crate) strategy: Option<Strategy>,
     /// What stages are made from.
     pub(crate) takeover: Option<Takeover>,
-    /// What of it nothing enforces, with the places.
-    pub(crate) unenforced: Vec<(Feature, Span)>,
 }
 
 /// A new version beside the old one.
@@ -32,6 +31,8 @@ pub(crate) struct Takeover {
     pub(crate) shift: Vec<Step>,
     /// Commands that scale the old version down.
     pub(crate) retire: Vec<Step>,
+    /// What is judged while it is watched, where anything is.
+    pub(crate) watched: Option<Watched>,
 }
 
 /// Blue-green, as written.
@@ -121,36 +122,46 @@ fn taken(at: &Span, node: &Node, sink: &Sink) -> Taken {
         }
         steps(node, "retire", sink)
     });
-    let watch = of
-        .get("watch")
-        .map(|n| watches(n, sink))
-        .unwrap_or_default();
     let (percents, pause) = match canary {
         Some(canary) => canary.unzip(),
         None => (Some(vec![100]), Some(PAUSE)),
     };
-    let strategy = kind
-        .zip(percents.clone())
-        .map(|(kind, steps)| Strategy { kind, steps, watch });
+    let blue_green = blue_green.flatten();
+    let pauses = pauses(percents.as_deref(), pause, blue_green.as_ref());
+    let watched = watch::read(&of, &pauses, sink);
+    let watch = watched.as_ref().map(|w| w.watch.clone());
+    let strategy = kind.zip(percents.clone()).map(|(kind, steps)| Strategy {
+        kind,
+        steps,
+        watch: watch.unwrap_or_default(),
+    });
     let takeover = percents
         .zip(pause)
         .zip(shift)
         .map(|((percents, pause), shift)| Takeover {
             percents,
             pause,
-            blue_green: blue_green.flatten(),
+            blue_green,
             shift,
             retire: retire.unwrap_or_default(),
+            watched,
         });
-    Taken {
-        strategy,
-        takeover,
-        unenforced: of
-            .entry("watch")
-            .map(|(at, _)| (Feature::Watch, at.clone()))
-            .into_iter()
-            .collect(),
-    }
+    Taken { strategy, takeover }
+}
+
+/// How long each share of the traffic is left for a while: the canary's but the
+/// last, and all of it after a blue-green switch.
+fn pauses(
+    percents: Option<&[u32]>,
+    pause: Option<Seconds>,
+    blue_green: Option<&BlueGreen>,
+) -> Vec<Seconds> {
+    let shares = percents.is_some_and(|percents| percents.len() > 1);
+    let canary = pause.filter(|_| shares);
+    canary
+        .into_iter()
+        .chain(blue_green.map(|said| said.watch))
+        .collect()
 }
 
 fn blue_green(at: &Span, node: &Node, sink: &Sink) -> Option<BlueGreen> {
@@ -205,45 +216,4 @@ fn canary(at: &Span, node: &Node, sink: &Sink) -> Option<(Vec<u32>, Seconds)> {
         return None;
     }
     Some((percents, pause?))
-}
-
-fn watches(node: &Node, sink: &Sink) -> Vec<Watch> {
-    fields::list(node, "watch", sink)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|item| watch(item, sink))
-        .collect()
-}
-
-fn watch(node: &Node, sink: &Sink) -> Option<Watch> {
-    let of = Fields::of(node, &node.at, &language::WATCH, sink)?;
-    let metric = of
-        .required("metric")
-        .and_then(|n| fields::one_of(n, "a metric", language::METRICS, sink))?;
-    let at_most = of.get("at-most").and_then(|n| match &n.value {
-        Value::Number(digits) if digits.parse::<f64>().is_ok_and(|n| n >= 0.0) => {
-            Some(digits.clone())
-        }
-        _ => {
-            fields::wrong(n, "at-most", "a number that is not negative", sink);
-            None
-        }
-    });
-    match (metric.value, of.entry("at-most")) {
-        ("health", Some((at, _))) => sink.error_help(
-            at,
-            "health has no number: it is good or it is not",
-            "remove `at-most`",
-        ),
-        ("health", None) | (_, Some(_)) => {}
-        (other, None) => sink.error_help(
-            &metric.at,
-            format!("{other} needs \"at-most\": the number that still passes"),
-            "in percent for error-rate, in milliseconds for a latency",
-        ),
-    }
-    Some(Watch {
-        metric: metric.value.to_owned(),
-        at_most,
-    })
 }

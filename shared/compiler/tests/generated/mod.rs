@@ -72,7 +72,6 @@ pub fn definition(tape: &mut Tape) -> String {
         "environments": parts.environments,
         "defaults": defaults(tape),
         "stages": stages,
-        "accept-unenforced": ["watch"],
         "budget": "360d",
     });
     if tape.chance(30) {
@@ -196,9 +195,9 @@ fn takeover(tape: &mut Tape, kind: usize, environment: &mut Value) {
             strategy["retire"] = json!(["./retire.sh"]);
         }
     }
-    if tape.chance(30) {
-        strategy["watch"] =
-            json!([{ "metric": "error-rate", "at-most": 0.5 }, { "metric": "health" }]);
+    let paused = kind != 3 || strategy["canary"]["steps"] != json!([100]);
+    if paused && tape.chance(30) {
+        strategy["watch"] = json!([{ "metric": "error-rate", "at-most": 0.5, "new": { "namespace": "S", "name": "E" } }, { "metric": "health", "alarm": "a" }]);
     }
     environment["strategy"] = strategy;
     environment["rollback"] = json!({ "automatic": tape.chance(60), "steps": ["./shift.sh back"] });

@@ -29,8 +29,7 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
     let last = last_attempts(records);
     let half_changed = half_changed(&last);
     let not_undone = not_undone(&last);
-    let left: Vec<&StageRecord> = half_changed.iter().chain(&not_undone).copied().collect();
-    let dirty = places_of(&left);
+    let dirty = places_of(half_changed.iter().chain(&not_undone).copied());
     // Every stage that failed must have stopped the machine. One that did not must
     // not end as a success all the same.
     let caught = caught.or_else(|| {
@@ -109,6 +108,24 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
     }
 }
 
+/// The environments that a release which left these records leaves so that
+/// somebody must look, each once: nobody knows what they run, or they run what
+/// failed.
+pub fn in_doubt(records: &[StageRecord]) -> Vec<EnvironmentName> {
+    let last = last_attempts(records);
+    places_of(half_changed(&last).into_iter().chain(not_undone(&last)))
+}
+
+fn places_of<'a>(left: impl Iterator<Item = &'a StageRecord>) -> Vec<EnvironmentName> {
+    let mut found: Vec<EnvironmentName> = Vec::new();
+    for environment in left.filter_map(|r| r.environment.as_ref()) {
+        if !found.contains(environment) {
+            found.push(environment.clone());
+        }
+    }
+    found
+}
+
 /// The records of ways back that were needed and did not come, after a change
 /// that is whole: nobody has to guess what runs, but it is what failed.
 fn not_undone<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
@@ -122,22 +139,6 @@ fn not_undone<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
         undo.effect == Some(Effect::Undo) && undo.status != StageStatus::Passed && changed
     };
     last.iter().copied().filter(left).collect()
-}
-
-/// The environments of which nobody knows what they run after a release that
-/// left these records, each once.
-pub fn in_doubt(records: &[StageRecord]) -> Vec<EnvironmentName> {
-    places_of(&half_changed(&last_attempts(records)))
-}
-
-fn places_of(changes: &[&StageRecord]) -> Vec<EnvironmentName> {
-    let mut found: Vec<EnvironmentName> = Vec::new();
-    for environment in changes.iter().filter_map(|r| r.environment.as_ref()) {
-        if !found.contains(environment) {
-            found.push(environment.clone());
-        }
-    }
-    found
 }
 
 /// The records of changes that left their environment between two versions: they

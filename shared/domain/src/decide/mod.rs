@@ -13,6 +13,7 @@ mod promotion;
 mod scan;
 mod steer;
 pub mod undo;
+mod watch;
 
 pub use admit::{Admission, admit};
 pub use answer::{Outcome, Refusal, answer};
@@ -24,3 +25,4 @@ pub use obstacle::{Obstacle, are_like};
 pub use promotion::Promotion;
 pub use scan::{ScanSeen, ScanVerdict, judge_scan};
 pub use steer::{may_go_on, stops};
+pub use watch::{Samples, WatchSeen, judge_watch};

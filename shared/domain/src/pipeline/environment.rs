@@ -2,6 +2,7 @@
 
 use super::Seconds;
 use super::stage::{Quorum, Step};
+use super::watch::Watch;
 use crate::ids::GroupName;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -150,18 +151,6 @@ impl StrategyKind {
             Self::BlueGreenCanary => "blue-green with canary",
         }
     }
-}
-
-/// A number that says whether a new version does well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Watch {
-    /// `error-rate` in percent, `latency-p90` or `latency-p99` in milliseconds,
-    /// or `health`.
-    pub metric: String,
-    /// The most that passes, in the digits that were written; none for `health`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_most: Option<String>,
 }
 
 /// Going back.

@@ -18,19 +18,21 @@ mod report;
 mod rollback;
 mod route;
 mod stage;
+mod watch;
 
 pub use artifact::{Artifact, Form, From, Versioning};
-pub use environment::{Environment, Queue, Strategy, StrategyKind, Undo, Watch, Window};
+pub use environment::{Environment, Queue, Strategy, StrategyKind, Undo, Window};
 pub use report::{Event as NotifyEvent, Feature, Notify, NotifyRoute, Target, Unenforced};
 pub use route::{Event, Trigger};
 pub use stage::{
     Approval, Build, CodeDeploy, Deploy, Effect, Group, GroupKind, Migration, Pause, Quorum,
     Report, ReportFormat, Service, Stage, Step, Variable, Work,
 };
+pub use watch::{Series, Watch, Watching, unit};
 
 use crate::canonical::Digest;
 use crate::evidence::Severity;
-use crate::ids::{EnvironmentName, PipelineId, StageName};
+use crate::ids::{EnvironmentName, GroupName, PipelineId, StageName};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -192,8 +194,34 @@ impl Definition {
                 Work::Approval(approval) if stage.environment.as_ref() == Some(environment) => {
                     Some((at, approval))
                 }
-                Work::Approval(_) | Work::Build(_) | Work::Deploy(_) | Work::Pause(_) => None,
+                Work::Approval(_)
+                | Work::Build(_)
+                | Work::Deploy(_)
+                | Work::Watch(_)
+                | Work::Pause(_) => None,
             })
+    }
+
+    /// Who is asked when a watch at `index` does not tell: one of each group that
+    /// approves changes of its environment on the route; where no approval comes
+    /// before it, of those that may bring the environment back. It may be nobody.
+    pub fn asked_about(&self, route: Option<&Trigger>, index: usize) -> Vec<Quorum> {
+        let of = |groups: Vec<&GroupName>| {
+            let mut groups: Vec<&GroupName> = groups;
+            groups.sort();
+            groups.dedup();
+            let one = |group: &GroupName| Quorum {
+                group: group.clone(),
+                count: 1,
+            };
+            groups.into_iter().map(one).collect()
+        };
+        if let Some((_, approval)) = self.approval_before(route, index) {
+            return of(approval.quorum.iter().map(|line| &line.group).collect());
+        }
+        let environment = self.stages.get(index).and_then(|s| s.environment.as_ref());
+        let environment = environment.and_then(|name| self.environments.get(name));
+        of(environment.map_or_else(Vec::new, |e| e.rollback.by.iter().collect()))
     }
 
     /// What it says and nothing enforces yet, each with its place.
@@ -206,12 +234,6 @@ impl Definition {
                 protected,
             });
         };
-        for (name, environment) in &self.environments {
-            let said = [(Feature::Watch, !environment.strategy.watch.is_empty())];
-            for (feature, _) in said.into_iter().filter(|(_, said)| *said) {
-                put(feature, name.as_str(), environment.protected);
-            }
-        }
         for stage in &self.stages {
             for but in stage.gates.iter().filter_map(|gate| gate.leniency()) {
                 let said = [

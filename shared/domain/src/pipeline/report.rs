@@ -103,7 +103,8 @@ pub struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Feature {
-    /// Metrics judged while a new version takes over.
+    /// Metrics judged while a new version takes over: enforced by now. It is
+    /// known so that definitions applied before can still be read.
     Watch,
     /// Gates that compare with what runs now.
     OnlyNew,
@@ -119,9 +120,8 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// All of them.
+    /// All that nothing enforces yet.
     pub const ALL: &'static [Self] = &[
-        Self::Watch,
         Self::OnlyNew,
         Self::Waiver,
         Self::SignOff,
@@ -144,7 +144,7 @@ impl Feature {
     /// What happens instead, for people.
     pub fn instead(self) -> &'static str {
         match self {
-            Self::Watch => "the pauses pass, and nothing looks at the metrics",
+            Self::Watch => "nothing else: metrics are judged by now",
             Self::OnlyNew => "every finding counts, new or not",
             Self::Waiver => "nothing lifts the gate",
             Self::SignOff => "nobody can lift the gate",
@@ -159,7 +159,14 @@ impl Feature {
     /// A protected environment that relies on such a feature needs the
     /// definition to accept it by name.
     pub fn lets_more_through(self) -> bool {
-        matches!(self, Self::Watch)
+        match self {
+            Self::Watch
+            | Self::OnlyNew
+            | Self::Waiver
+            | Self::SignOff
+            | Self::NotifyRoutes
+            | Self::Targets => false,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The steps of a release, and which of them run side by side.
 
 use super::Seconds;
+use super::watch::Watching;
 use crate::gate::Gate;
 use crate::ids::{EnvironmentName, GroupName, StageName};
 use indexmap::IndexMap;
@@ -38,7 +39,9 @@ impl Stage {
     /// an environment and does not use it.
     pub fn works_in(&self) -> Option<&EnvironmentName> {
         match self.work {
-            Work::Build(_) | Work::Deploy(_) | Work::Pause(_) => self.environment.as_ref(),
+            Work::Build(_) | Work::Deploy(_) | Work::Watch(_) | Work::Pause(_) => {
+                self.environment.as_ref()
+            }
             Work::Approval(_) => None,
         }
     }
@@ -48,7 +51,7 @@ impl Stage {
         match &self.work {
             Work::Build(build) => Some(build),
             Work::Deploy(deploy) => Some(&deploy.build),
-            Work::Approval(_) | Work::Pause(_) => None,
+            Work::Approval(_) | Work::Watch(_) | Work::Pause(_) => None,
         }
     }
 
@@ -56,7 +59,7 @@ impl Stage {
     pub fn deploy(&self) -> Option<&Deploy> {
         match &self.work {
             Work::Deploy(deploy) => Some(deploy),
-            Work::Build(_) | Work::Approval(_) | Work::Pause(_) => None,
+            Work::Build(_) | Work::Approval(_) | Work::Watch(_) | Work::Pause(_) => None,
         }
     }
 
@@ -72,7 +75,7 @@ impl Stage {
         self.of.is_none() && matches!(self.work, Work::Deploy(_))
     }
 
-    /// Whether it leaves a record: it runs a build or asks people.
+    /// Whether it leaves a record: it runs a build, asks people or watches.
     pub fn is_recorded(&self) -> bool {
         !matches!(self.work, Work::Pause(_))
     }
@@ -80,6 +83,14 @@ impl Stage {
     /// Whether it changes data in a way that no older version can be put upon.
     pub fn is_forward_only(&self) -> bool {
         self.migration == Some(Migration::ForwardOnly)
+    }
+
+    /// What it watches, if it watches.
+    pub fn watching(&self) -> Option<&Watching> {
+        match &self.work {
+            Work::Watch(watching) => Some(watching),
+            Work::Build(_) | Work::Deploy(_) | Work::Approval(_) | Work::Pause(_) => None,
+        }
     }
 
     /// The scan gate of this stage, if it has one.
@@ -93,6 +104,7 @@ impl Stage {
             Work::Build(build) => build.timeout,
             Work::Deploy(deploy) => deploy.build.timeout,
             Work::Approval(approval) => approval.expires,
+            Work::Watch(watching) => watching.lasts,
             Work::Pause(pause) => pause.lasts,
         }
     }
@@ -135,6 +147,8 @@ pub enum Work {
     Deploy(Deploy),
     /// Ask people.
     Approval(Approval),
+    /// Let time pass, and judge how the new version does.
+    Watch(Watching),
     /// Let time pass.
     Pause(Pause),
 }
@@ -324,7 +338,8 @@ impl Effect {
     }
 }
 
-/// Time that passes while a new version is watched, or an old one kept.
+/// Time that passes and nothing is judged by: an old version is kept, or a
+/// share of the traffic is left for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {

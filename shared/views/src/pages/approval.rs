@@ -79,6 +79,8 @@ struct Page {
     running: Option<Running>,
     artifacts: Vec<(String, Code, String)>,
     evidence: Code,
+    /// What the request is about, where it is about a watch.
+    about: Vec<String>,
     stages: Vec<Stage>,
     quorum: Vec<QuorumLine>,
     decisions: Vec<DecisionLine>,
@@ -102,7 +104,7 @@ struct Running {
 pub fn approval(view: &ApprovalView<'_>) -> String {
     let request = view.asked.request;
     let stage = view.definition.stages.get(request.index);
-    let evidence = evidence_before(view.head, view.records, request.index);
+    let evidence = evidence_before(view.head, view.records, request.evidence_until());
     let artifacts: Vec<_> = evidence
         .iter()
         .flat_map(|e| &e.stages)
@@ -128,9 +130,10 @@ pub fn approval(view: &ApprovalView<'_>) -> String {
             .map(|a| (a.name.clone(), Code::from(&a.digest), a.location.clone()))
             .collect(),
         evidence: (&request.evidence).into(),
+        about: crate::words::asked_about(request).unwrap_or_default(),
         stages: last_attempts(view.records)
             .into_iter()
-            .filter(|record| record.index < request.index)
+            .filter(|record| record.index < request.evidence_until())
             .map(Stage::of)
             .collect(),
         quorum: quorum(&view.asked),

@@ -168,7 +168,10 @@ impl Stage {
             environment: record.environment.as_ref().map(ToString::to_string),
             class,
             mark,
-            state: words::stage_status(record.status),
+            state: match (&record.watch, record.status) {
+                (Some(_), StageStatus::Running) => "waiting for people",
+                (Some(_) | None, status) => words::stage_status(status),
+            },
             attempt: (record.attempt > 1).then_some(record.attempt),
             started: Some(When::new(record.started_at)),
             ended: record.ended_at.map(When::new),
@@ -178,16 +181,13 @@ impl Stage {
             log: log.and_then(safe_url).map(str::to_owned),
             failure: failure_of(record),
             gates: record.gates.iter().map(GateLine::of).collect(),
-            measured: record
-                .evidence
-                .as_ref()
-                .map(|seen| not_judged(seen, &record.gates))
-                .unwrap_or_default(),
+            measured: measured(record),
             scan: record.scan.as_ref().map(Scan::of),
             evidence: record
                 .evidence
                 .as_ref()
                 .and_then(|seen| Digest::of(seen).ok())
+                .or_else(|| Digest::of(record.watch.as_ref()?).ok())
                 .as_ref()
                 .map(Code::from),
         }
@@ -213,6 +213,15 @@ impl Stage {
             evidence: None,
         }
     }
+}
+
+/// What was measured and no gate speaks about.
+fn measured(record: &StageRecord) -> Vec<String> {
+    let built = record.evidence.iter();
+    let built = built.flat_map(|seen| not_judged(seen, &record.gates));
+    built
+        .chain(record.watch.iter().flat_map(words::measured))
+        .collect()
 }
 
 fn failure_of(record: &StageRecord) -> Vec<String> {

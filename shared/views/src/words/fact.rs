@@ -78,6 +78,7 @@ pub fn fact(fact: &Fact) -> String {
         Fact::StageStarted { .. }
         | Fact::BuildJudged { .. }
         | Fact::ScanJudged { .. }
+        | Fact::WatchJudged { .. }
         | Fact::StagePassed { .. }
         | Fact::StageFailed { .. }
         | Fact::DeployCleared { .. } => of_stage(fact),
@@ -138,6 +139,18 @@ fn of_stage(fact: &Fact) -> String {
             digest.short(),
             verdict(std::slice::from_ref(gate)),
             findings.short()
+        ),
+        Fact::WatchJudged {
+            stage,
+            evidence,
+            outcome,
+            because,
+        } => format!(
+            "{} was judged: {}, {} (evidence {})",
+            named(stage),
+            super::watch_outcome(*outcome),
+            short_line(&because.join("; "), MOST),
+            evidence.short()
         ),
         Fact::StagePassed { stage } => format!("{} passed", named(stage)),
         Fact::StageFailed {

@@ -91,6 +91,10 @@ fn helps_with(name: ErrorName) -> &'static [&'static str] {
             "The reason names the measured value and what is required: correct it with a new commit.",
             "A gate that could not read its evidence denies as well; then correct the report's path or format.",
         ],
+        ErrorName::WatchFailed => &[
+            "The reason names the numbers or the alarm: find out in the new version's logs and traces why, and correct it with a new commit.",
+            "When numbers are missing, see that the new version sends them where `watch` of the environment's strategy looks.",
+        ],
         ErrorName::Rejected => &[
             "Talk to the person who rejected; the reason is in the record.",
             "A new commit or a new release asks everybody anew.",

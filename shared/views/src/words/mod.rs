@@ -6,11 +6,13 @@ mod fact;
 mod helps;
 mod obstacle;
 mod undo;
+mod watch;
 
 pub use fact::fact;
 pub use helps::{failure, helps, refusal, what_failed};
 pub use obstacle::{obstacle, obstacles};
 pub use undo::flag;
+pub use watch::{asked_about, measured, watch_outcome};
 
 use crate::text::line;
 use gatewright_domain::approval::{Choice, State, Via};

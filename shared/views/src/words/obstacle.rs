@@ -79,6 +79,7 @@ pub(super) fn of_order(fact: &Fact) -> Option<String> {
         | Fact::BuildJudged { .. }
         | Fact::ArtifactPinned { .. }
         | Fact::ScanJudged { .. }
+        | Fact::WatchJudged { .. }
         | Fact::StagePassed { .. }
         | Fact::StageFailed { .. }
         | Fact::DeployCleared { .. }

@@ -4,6 +4,7 @@ use crate::support::now;
 use gatewright_domain::approval::{Choice, Via};
 use gatewright_domain::control::Said;
 use gatewright_domain::decide::Obstacle;
+use gatewright_domain::evidence::WatchOutcome;
 use gatewright_domain::gate::{Gate, Judged};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Holding;
@@ -71,6 +72,12 @@ pub fn facts(text: &str) -> Vec<Fact> {
             digest: digest(),
             findings: evidence(),
             gate: judged,
+        },
+        Fact::WatchJudged {
+            stage: stage.clone(),
+            evidence: evidence(),
+            outcome: WatchOutcome::Inconclusive,
+            because: vec![text.to_owned(), text.to_owned()],
         },
         Fact::StagePassed {
             stage: stage.clone(),

@@ -115,6 +115,19 @@ fn all_under<'a>(e: &scraper::ElementRef<'a>, what: &str) -> Vec<scraper::Elemen
 }
 
 #[test]
+fn the_page_of_a_watch_says_that_it_does_not_tell_and_shows_the_numbers() {
+    let page = approval_for(&World::watched(), "devan");
+    for said in [
+        "its numbers do not tell",
+        "mean 0.4 %, worst 0.4 % in 3 samples",
+        "alarm shop-hosts does not exist",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(!approval_for(&World::new(), "devan").contains("do not tell"));
+}
+
+#[test]
 fn the_pages_say_this() {
     let world = World::new();
     for (name, html) in every_page(&world, "looks good") {

@@ -61,6 +61,22 @@ fn the_personal_request_carries_the_link_and_the_shared_message_does_not() {
     assert!(!shown(&message(&world, true)).contains("v4.local"));
 }
 
+/// Whoever is asked about a watch reads that it did not tell, and what was measured.
+#[test]
+fn a_request_about_a_watch_says_so_and_shows_the_numbers() {
+    let world = World::watched();
+    for shown in [shown(&personal(&world)), shown(&message(&world, true))] {
+        assert!(shown.contains("its numbers do not tell"), "{shown}");
+        assert!(
+            shown.contains("mean 0.4 %, worst 0.4 % in 3 samples"),
+            "{shown}"
+        );
+        assert!(shown.contains("alarm shop-hosts does not exist"), "{shown}");
+    }
+    let about = |world: &World| shown(&message(world, true)).contains("do not tell");
+    assert!(!about(&World::new()));
+}
+
 /// Calls `check` with every text of a message and the key that it stands under.
 fn texts(value: &Value, key: &str, check: &mut dyn FnMut(&str, &str)) {
     match value {

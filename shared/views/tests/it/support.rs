@@ -3,8 +3,8 @@
 
 use gatewright_domain::approval::{Choice, Decision, Request, State, Via};
 use gatewright_domain::evidence::{
-    ArtifactEvidence, BuildEvidence, BuildStatus, Finding, Percent, ReportResult, ScanEvidence,
-    Severity, Tests,
+    ArtifactEvidence, BuildEvidence, BuildStatus, Finding, Measured, Numbers, Percent,
+    ReportResult, ScanEvidence, Severity, Tests, WatchEvidence, WatchOutcome,
 };
 use gatewright_domain::gate::Gate;
 use gatewright_domain::ledger::{Event, Fact};
@@ -60,9 +60,14 @@ impl World {
             &says("Fix the parser\n\nIt lost a byte."),
             &says("dev@example.com"),
         );
-        let records: Vec<_> = (0..stages)
+        let mut records: Vec<_> = (0..stages)
             .map(|index| record(index, name(index), &says("COMPLETE")))
             .collect();
+        if !plain {
+            records
+                .iter_mut()
+                .for_each(|r| r.watch = Some(watched(text)));
+        }
         let evidence = evidence_before(&head, &records, stages)
             .unwrap()
             .digest()
@@ -79,6 +84,7 @@ impl World {
                 })
                 .to_vec(),
             checklist: vec![says("The integration tests cover this")],
+            about: (!plain).then(|| watched(text)),
             excluded: vec!["dev@example.com".to_owned()],
             requested_at: after(now(), -3_600),
             expires_at: after(now(), 71 * 3_600),
@@ -114,6 +120,13 @@ impl World {
             decisions,
             events,
         }
+    }
+
+    /// The same, where the request is about a watch that did not tell.
+    pub fn watched() -> Self {
+        let mut world = Self::new();
+        world.request.about = Some(watched("shop-hosts"));
+        world
     }
 
     pub fn asked(&self) -> Asked<'_> {
@@ -296,7 +309,50 @@ fn record(index: usize, stage: StageName, text: &str) -> StageRecord {
             .collect(),
         evidence: Some(seen),
         scan: Some(scan),
+        watch: None,
         failure: None,
+    }
+}
+
+/// A watch of two things, one of which is an alarm of this name.
+fn watched(alarm: &str) -> WatchEvidence {
+    let mean = "0.4".parse().unwrap();
+    let measured = |metric: &str, outcome, because: String| Measured {
+        metric: metric.to_owned(),
+        outcome,
+        because,
+        at_most: None,
+        at_most_times_old: None,
+        new: None,
+        old: None,
+        alarm: None,
+    };
+    WatchEvidence {
+        from: after(now(), -600),
+        until: now(),
+        outcome: WatchOutcome::Inconclusive,
+        measured: vec![
+            Measured {
+                new: Some(Numbers {
+                    count: 3,
+                    mean,
+                    worst: mean,
+                }),
+                ..measured(
+                    "error-rate",
+                    WatchOutcome::Passed,
+                    "error-rate: mean 0.4 %, worst 0.4 % in 3 samples, at most 1 %".to_owned(),
+                )
+            },
+            Measured {
+                alarm: Some((alarm.to_owned(), None)),
+                ..measured(
+                    "health",
+                    WatchOutcome::Inconclusive,
+                    format!("health: alarm {alarm} does not exist"),
+                )
+            },
+        ],
     }
 }
 

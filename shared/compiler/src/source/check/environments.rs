@@ -25,7 +25,6 @@ pub(super) fn check(raw: &RawPipeline, routes: &[Route<'_>], sink: &Sink) {
         };
         verified(raw, routes, name, environment, sink);
         way_back(name, environment, sink);
-        enforced(raw, name, environment, sink);
     }
 }
 
@@ -103,28 +102,6 @@ fn way_back(name: &Marked<String>, environment: &RawEnvironment, sink: &Sink) {
         ),
         "for instance `rollback: { automatic: true, steps: [COMMAND that moves the traffic back] }`",
     );
-}
-
-/// A protected environment does not rely on what nothing enforces, unless the
-/// definition says that this is known.
-fn enforced(raw: &RawPipeline, name: &Marked<String>, environment: &RawEnvironment, sink: &Sink) {
-    if !environment.environment.protected {
-        return;
-    }
-    for (feature, at) in &environment.unenforced {
-        if !feature.lets_more_through() || raw.accepts.iter().any(|f| f.value == *feature) {
-            continue;
-        }
-        sink.error_help(
-            at,
-            format!(
-                "{}, which is protected, relies on \"{feature}\", and this version does not enforce it: {}",
-                name.value,
-                feature.instead()
-            ),
-            format!("if that will do until it does, say so: `accept-unenforced: [{feature}]`"),
-        );
-    }
 }
 
 /// What is accepted is there.

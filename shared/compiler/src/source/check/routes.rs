@@ -216,6 +216,7 @@ fn critical_path(definition: &Definition, trigger: &Trigger) -> i64 {
     let lasts = |work: &Work| match work {
         Work::Build(build) => build.timeout,
         Work::Deploy(deploy) => deploy.build.timeout,
+        Work::Watch(watching) => watching.lasts,
         Work::Pause(pause) => pause.lasts,
         Work::Approval(_) => Seconds(0),
     };

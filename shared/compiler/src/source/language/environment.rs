@@ -10,6 +10,7 @@ pub(crate) const QUEUES: &[&str] = &["in-order", "newest"];
 pub(crate) const METRICS: &[&str] = &["error-rate", "latency-p90", "latency-p99", "health"];
 /// The days of a week.
 pub(crate) const DAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const STATISTIC: &str = "^(Average|Minimum|Maximum|Sum|SampleCount|p[0-9]{1,2}(\\.[0-9]{1,2})?)$";
 const TIME: Kind = Kind::Form("^([01][0-9]|2[0-3]):[0-5][0-9]$", "a time, `HH:MM`");
 
 /// An environment.
@@ -138,7 +139,19 @@ pub(crate) static STRATEGY: Object = Object {
         optional(
             "watch",
             Kind::List(&Kind::Object(&WATCH)),
-            "What is judged while watching. *Not enforced yet*: the pauses pass, and nothing looks at the metrics.",
+            "What is judged in each pause with a share of the traffic. What fails leads to the rollback; what does not tell pauses the release and asks one person of each group that approves changes of the environment. Without it the pauses only pass.",
+        ),
+        default(
+            "warm-up",
+            Kind::Duration,
+            "`1m`",
+            "How much of each pause, at its beginning, does not count.",
+        ),
+        default(
+            "decide-within",
+            Kind::Duration,
+            "`1h`",
+            "How long people have when the numbers do not tell; after that, it counts as a failure.",
         ),
     ],
     example: examples::STRATEGY,
@@ -201,7 +214,7 @@ pub(crate) static CANARY: Object = Object {
 pub(crate) static WATCH: Object = Object {
     name: "watch",
     what: "a metric",
-    doc: "A number that says whether the new version does well. *Not enforced yet*.",
+    doc: "A number, or an alarm, that says whether the new version does well. Each minute CloudWatch is asked for the numbers since the warm-up: a sample a minute. Two samples beyond the limit, or an alarm in `ALARM`, fail at once; at the end their mean decides. Fewer than two samples, or an alarm that is not `OK`, tell nothing.",
     keys: &[
         required(
             "metric",
@@ -211,7 +224,50 @@ pub(crate) static WATCH: Object = Object {
         optional(
             "at-most",
             Kind::Number,
-            "The most that passes; every metric but `health` has one.",
+            "The most that passes, with at most six decimals.",
+        ),
+        optional(
+            "new",
+            Kind::Object(&SERIES),
+            "Where the new version's number is in CloudWatch.",
+        ),
+        optional(
+            "old",
+            Kind::Object(&SERIES),
+            "Where the old version's number is, to compare with in the same minutes.",
+        ),
+        optional(
+            "at-most-times-old",
+            Kind::Number,
+            "How many times the old version's mean still passes. Where the old version has no numbers, `at-most` decides alone.",
+        ),
+        optional(
+            "alarm",
+            Kind::Text,
+            "Instead of numbers: the CloudWatch alarm that must be `OK`.",
+        ),
+    ],
+    example: examples::STRATEGY,
+};
+
+/// A metric in CloudWatch.
+pub(crate) static SERIES: Object = Object {
+    name: "series",
+    what: "a series",
+    doc: "A metric in CloudWatch, in the pipeline's region.",
+    keys: &[
+        required("namespace", Kind::Text, "Its namespace."),
+        required("name", Kind::Text, "Its name."),
+        default(
+            "statistic",
+            Kind::Form(STATISTIC, "a statistic"),
+            "`Average`; `p90` and `p99` for latencies",
+            "What a minute's numbers are summed up to.",
+        ),
+        optional(
+            "dimensions",
+            Kind::Map(&Kind::Written),
+            "Its dimensions, all of them: CloudWatch knows a metric by them.",
         ),
     ],
     example: examples::STRATEGY,

@@ -157,9 +157,17 @@ pub(super) const STRATEGY: &str = r##"environments:
       shift: [./traffic.sh --to "$PREVIEW" --percent "$WEIGHT"]
       retire: [kubectl scale deployment/shop-blue --replicas=0]
       watch:
-        - { metric: error-rate, at-most: 1 }
-        - { metric: latency-p90, at-most: 500 }
-        - { metric: health }
+        - metric: error-rate
+          at-most: 1
+          new: { namespace: Shop, name: ErrorRate, dimensions: { Service: shop-preview } }
+          old: { namespace: Shop, name: ErrorRate, dimensions: { Service: shop-active } }
+          at-most-times-old: 1.5
+        - metric: latency-p90
+          at-most: 500
+          new: { namespace: Shop, name: Latency, statistic: p90, dimensions: { Service: shop-preview } }
+        - { metric: health, alarm: shop-unhealthy-hosts }
+      warm-up: 1m
+      decide-within: 1h
     rollback: { automatic: true, steps: [./traffic.sh --to "$ACTIVE" --percent 100] }
 "##;
 

@@ -32,14 +32,8 @@ pub(crate) const EVENTS: &[&str] = &[
     "daily-summary",
 ];
 /// What can be accepted although nothing enforces it.
-pub(crate) const FEATURES: &[&str] = &[
-    "watch",
-    "only-new",
-    "waiver",
-    "sign-off",
-    "notify-routes",
-    "targets",
-];
+pub(crate) const FEATURES: &[&str] =
+    &["only-new", "waiver", "sign-off", "notify-routes", "targets"];
 
 /// The root.
 pub(crate) static PIPELINE: Object = Object {

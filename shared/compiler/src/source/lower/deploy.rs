@@ -8,7 +8,7 @@ use crate::source::stage::RawStage;
 use crate::source::strategy::Takeover;
 use gatewright_domain::gate::Gate;
 use gatewright_domain::pipeline::{
-    Build, Deploy, Effect, Pause, Seconds, Stage, Step, Variable, Work,
+    Build, Deploy, Effect, Pause, Seconds, Stage, Step, Variable, Watching, Work,
 };
 
 /// What one written stage becomes: itself and, for a deploy, what follows from
@@ -87,11 +87,11 @@ impl Family<'_> {
             let shift = self.changes(effect, build);
             all.push(self.made(&format!("{percent} %"), &description, shift));
             if !last {
-                all.push(self.watches(*percent, takeover.pause));
+                all.push(self.watches(takeover, *percent, takeover.pause));
             }
         }
         if let Some(blue_green) = &takeover.blue_green {
-            all.push(self.watches(100, blue_green.watch));
+            all.push(self.watches(takeover, 100, blue_green.watch));
             let lasts = blue_green.keep;
             let keep = Work::Pause(Pause { lasts });
             all.push(self.made(
@@ -106,9 +106,17 @@ impl Family<'_> {
         }
     }
 
-    fn watches(&self, percent: u32, lasts: Seconds) -> Stage {
+    fn watches(&self, takeover: &Takeover, percent: u32, lasts: Seconds) -> Stage {
         let description = format!("The new version is watched with {percent} % of the traffic.");
-        let work = Work::Pause(Pause { lasts });
+        let work = match &takeover.watched {
+            None => Work::Pause(Pause { lasts }),
+            Some(watched) => Work::Watch(Watching {
+                lasts,
+                warm_up: watched.warm_up,
+                decide_within: watched.decide_within,
+                watch: watched.watch.clone(),
+            }),
+        };
         self.made(&format!("watch {percent} %"), &description, work)
     }
 
@@ -133,7 +141,7 @@ impl Family<'_> {
 
     fn made(&self, suffix: &str, description: &str, work: Work) -> Stage {
         let gates = match work {
-            Work::Pause(_) => Vec::new(),
+            Work::Watch(_) | Work::Pause(_) => Vec::new(),
             Work::Build(_) | Work::Deploy(_) | Work::Approval(_) => vec![Gate::Steps],
         };
         Stage {

@@ -1,0 +1,288 @@
+//! What is watched while a new version takes over, as written.
+
+use super::fields::{self, Fields};
+use super::language;
+use super::sink::{Sink, Span};
+use super::tree::{Node, Value};
+use super::values;
+use gatewright_domain::Decimal;
+use gatewright_domain::pipeline::{Seconds, Series, Watch};
+use gatewright_domain::text::spoken;
+use indexmap::IndexMap;
+
+/// What is judged in every pause of a strategy.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    /// At least one thing.
+    pub(crate) watch: Vec<Watch>,
+    /// How much of a pause does not count.
+    pub(crate) warm_up: Seconds,
+    /// How long people have when the numbers do not tell.
+    pub(crate) decide_within: Seconds,
+}
+
+const WARM_UP: Seconds = Seconds(60);
+const DECIDE_WITHIN: Seconds = Seconds(3_600);
+/// How much of a pause numbers need: two whole samples of a minute, whenever in a
+/// minute it begins.
+const LEAST: i64 = 3 * 60;
+
+/// Reads what the strategy `of` watches in its `pauses`; nothing when it watches
+/// nothing.
+pub(crate) fn read(of: &Fields<'_>, pauses: &[Seconds], sink: &Sink) -> Option<Watched> {
+    let lasts = |key, default| {
+        of.get(key).map_or(Some(default), |node| {
+            values::duration(node, key, sink).map(|said| said.value)
+        })
+    };
+    let (warm_up, within) = (
+        lasts("warm-up", WARM_UP),
+        lasts("decide-within", DECIDE_WITHIN),
+    );
+    let Some((at, node)) = of.entry("watch") else {
+        for key in ["warm-up", "decide-within"] {
+            if let Some((at, _)) = of.entry(key) {
+                let message = format!("{key} means nothing here: the strategy watches nothing");
+                sink.error_help(
+                    at,
+                    message,
+                    "remove it, or say what to watch: `watch: [...]`",
+                );
+            }
+        }
+        return None;
+    };
+    let items = fields::list(node, "watch", sink)?;
+    let watch: Vec<Watch> = items.iter().filter_map(|item| entry(item, sink)).collect();
+    let (warm_up, decide_within) = (warm_up?, within?);
+    if items.is_empty() {
+        let help = "say what to watch, or leave `watch` out: then the pauses only pass";
+        sink.error_help(at, "watch is an empty list", help);
+    }
+    if watch.len() < items.len() || items.is_empty() {
+        return None;
+    }
+    long_enough(of, at, pauses, warm_up, &watch, sink);
+    Some(Watched {
+        watch,
+        warm_up,
+        decide_within,
+    })
+}
+
+/// Whether there is time to measure anything.
+fn long_enough(
+    of: &Fields<'_>,
+    at: &Span,
+    pauses: &[Seconds],
+    warm_up: Seconds,
+    watch: &[Watch],
+    sink: &Sink,
+) {
+    let Some(shortest) = pauses.iter().min() else {
+        sink.error_help(
+            at,
+            "watch means nothing here: all traffic moves at once, and nothing is left for a while",
+            "remove it, or let the traffic move in steps: `canary: { steps: [10, 100] }`",
+        );
+        return;
+    };
+    let numbers = watch.iter().any(|w| w.new.is_some());
+    let least = warm_up.get() + if numbers { LEAST } else { 60 };
+    if shortest.get() < least {
+        let place = of.entry("warm-up").map_or(at, |(at, _)| at);
+        sink.error_help(
+            place,
+            format!(
+                "a pause of {} is too short to be watched with a warm-up of {}: {} must remain, for {}",
+                spoken(shortest.get()),
+                spoken(warm_up.get()),
+                spoken(least - warm_up.get()),
+                if numbers { "two whole samples of a minute each" } else { "the alarms to notice anything" }
+            ),
+            format!("make every pause at least {}, or the warm-up shorter", spoken(least)),
+        );
+    }
+}
+
+fn entry(node: &Node, sink: &Sink) -> Option<Watch> {
+    let of = Fields::of(node, &node.at, &language::WATCH, sink)?;
+    let metric = of
+        .required("metric")
+        .and_then(|n| fields::one_of(n, "a metric", language::METRICS, sink))?;
+    let number = |key| of.get(key).map(|node| limit(node, key, sink));
+    let (at_most, times) = (number("at-most"), number("at-most-times-old"));
+    let place = |key| of.get(key).map(|node| series(node, metric.value, sink));
+    let (new, old) = (place("new"), place("old"));
+    let alarm = of.get("alarm").map(|n| fields::text(n, "alarm", sink));
+    let whole = if alarm.is_some() {
+        alone(&of, metric.value, sink)
+    } else if metric.value == "health" {
+        let help = "write `{ metric: health, alarm: NAME }`";
+        sink.error_help(
+            &metric.at,
+            "health needs \"alarm\": the CloudWatch alarm that must be OK",
+            help,
+        );
+        false
+    } else {
+        measured(&of, &metric.at, metric.value, sink)
+    };
+    // What was written and does not read has been reported.
+    let watch = Watch {
+        metric: metric.value.to_owned(),
+        at_most: read_or(at_most)?,
+        at_most_times_old: read_or(times)?,
+        new: read_or(new)?,
+        old: read_or(old)?,
+        alarm: read_or(alarm)?.map(|said| said.value),
+    };
+    whole.then_some(watch)
+}
+
+/// Nothing where nothing is written, and nothing at all where it does not read.
+#[expect(clippy::option_option, reason = "written and read are two things")]
+fn read_or<T>(said: Option<Option<T>>) -> Option<Option<T>> {
+    match said {
+        None => Some(None),
+        Some(read) => read.map(Some),
+    }
+}
+
+/// An alarm has a state and no number.
+fn alone(of: &Fields<'_>, metric: &str, sink: &Sink) -> bool {
+    let mut whole = true;
+    for key in ["at-most", "new", "old", "at-most-times-old"] {
+        if let Some((at, _)) = of.entry(key) {
+            whole = false;
+            let message = match metric {
+                "health" => "health has no number: it is good or it is not".to_owned(),
+                _ => format!("an alarm has a state and no number, so {key:?} means nothing"),
+            };
+            sink.error_help(at, message, format!("remove `{key}`, or make two entries"));
+        }
+    }
+    whole
+}
+
+/// Numbers have a place and a limit.
+fn measured(of: &Fields<'_>, at: &Span, metric: &str, sink: &Sink) -> bool {
+    let has = |key| of.entry(key).is_some();
+    let mut whole = true;
+    let mut wrong = |at: &Span, message: String, help: &str| {
+        whole = false;
+        sink.error_help(at, message, help);
+    };
+    if !has("new") {
+        wrong(
+            at,
+            format!(
+                "{metric} needs \"new\" or \"alarm\": where CloudWatch has the new version's number"
+            ),
+            "write `new: { namespace: NAMESPACE, name: METRIC, dimensions: { NAME: VALUE } }`, or `alarm: NAME`",
+        );
+    }
+    if !has("at-most") && !has("at-most-times-old") {
+        wrong(
+            at,
+            format!("{metric} needs \"at-most\": the number that still passes"),
+            "in percent for error-rate, in milliseconds for a latency",
+        );
+    }
+    match (of.entry("old"), of.entry("at-most-times-old")) {
+        (Some((at, _)), None) => wrong(
+            at,
+            "old is compared with nothing: \"at-most-times-old\" is missing".to_owned(),
+            "for instance `at-most-times-old: 1.5`",
+        ),
+        (None, Some((at, _))) => wrong(
+            at,
+            "at-most-times-old needs \"old\": where CloudWatch has the old version's number"
+                .to_owned(),
+            "write `old: { namespace: NAMESPACE, name: METRIC, dimensions: { NAME: VALUE } }`",
+        ),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    whole
+}
+
+/// What a limit can be.
+const LIMIT: &str = "a number that is not negative, with at most six decimals";
+
+/// A limit, in the digits that were written.
+fn limit(node: &Node, what: &str, sink: &Sink) -> Option<String> {
+    match &node.value {
+        Value::Number(digits) if digits.parse::<Decimal>().is_ok_and(|n| !n.is_negative()) => {
+            Some(digits.clone())
+        }
+        Value::Number(digits) => {
+            let message = format!("{what} must be {LIMIT}, not {digits}");
+            sink.error(&node.at, message);
+            None
+        }
+        Value::Text(_) | Value::Bool(_) | Value::Null | Value::List(_) | Value::Map(_) => {
+            fields::wrong(node, what, LIMIT, sink);
+            None
+        }
+    }
+}
+
+fn series(node: &Node, metric: &str, sink: &Sink) -> Option<Series> {
+    let of = Fields::of(node, &node.at, &language::SERIES, sink)?;
+    let text = |key| of.required(key).and_then(|n| fields::text(n, key, sink));
+    let (namespace, name) = (text("namespace"), text("name"));
+    let statistic = match of.get("statistic") {
+        Some(node) => statistic(node, sink),
+        None => Some(match metric {
+            "latency-p90" => "p90".to_owned(),
+            "latency-p99" => "p99".to_owned(),
+            _ => "Average".to_owned(),
+        }),
+    };
+    let dimensions = of.get("dimensions").map(|node| dimensions(node, sink));
+    Some(Series {
+        namespace: namespace?.value,
+        name: name?.value,
+        statistic: statistic?,
+        dimensions: read_or(dimensions)?.unwrap_or_default(),
+    })
+}
+
+fn statistic(node: &Node, sink: &Sink) -> Option<String> {
+    const WORDS: [&str; 5] = ["Average", "Minimum", "Maximum", "Sum", "SampleCount"];
+    let said = fields::text(node, "statistic", sink)?;
+    let percentile = said.value.strip_prefix('p').is_some_and(|digits| {
+        let (whole, rest) = digits.split_once('.').unwrap_or((digits, "0"));
+        let short =
+            |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        short(whole) && short(rest)
+    });
+    if percentile || WORDS.contains(&said.value.as_str()) {
+        return Some(said.value);
+    }
+    sink.error_help(
+        &said.at,
+        format!("CloudWatch has no statistic {:?}", said.value),
+        format!(
+            "it is one of {}, or a percentile such as p90",
+            WORDS.join(", ")
+        ),
+    );
+    None
+}
+
+fn dimensions(node: &Node, sink: &Sink) -> Option<IndexMap<String, String>> {
+    /// As many as a metric can have (CloudWatch quotas).
+    const MOST: usize = 30;
+    let entries = fields::entries(node, "dimensions", sink)?;
+    if entries.len() > MOST {
+        sink.error(&node.at, format!("a metric has at most {MOST} dimensions"));
+        return None;
+    }
+    let read = |(name, value): &(super::sink::Marked<String>, Node)| {
+        let value = fields::as_written(value, &name.value, sink)?;
+        Some((name.value.clone(), value.value))
+    };
+    let all: IndexMap<String, String> = entries.iter().filter_map(read).collect();
+    (all.len() == entries.len()).then_some(all)
+}

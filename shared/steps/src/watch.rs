@@ -1,0 +1,401 @@
+//! A watch: opened, looked at each minute, judged, recorded and answered. When it
+//! does not tell, people are asked, through the machinery of every approval.
+
+mod ask;
+
+pub use ask::answered_watch;
+
+use crate::build::Freed;
+use crate::pass::pass;
+use crate::{Running, hand_on, steered, until_settled};
+use gatewright_aws::config::Pace;
+use gatewright_aws::metrics::{Metrics, Window};
+use gatewright_aws::origins::Outside;
+use gatewright_aws::store::{Commit, Seen, Store, WaitKey, stage_write, wait_write};
+use gatewright_aws::table::{Table, When};
+use gatewright_domain::decide::{Samples, WatchSeen, judge_watch};
+use gatewright_domain::evidence::{WatchEvidence, WatchOutcome};
+use gatewright_domain::ledger::Fact;
+use gatewright_domain::pipeline::{Series, Stage, Watching};
+use gatewright_domain::release::{StageRecord, StageStatus};
+use gatewright_domain::wait::{Answer, Awaited, Wait};
+use gatewright_domain::{Digest, ErrorName, ReleaseId, Timestamp, after};
+use gatewright_handler::Failure;
+use gatewright_handler::task::{RESEND_SECONDS, TaskInput, passed};
+
+/// How many samples' time numbers may come late: CloudWatch has most of them
+/// after a minute or two.
+const LATE_SAMPLES: i64 = 2;
+/// How long after everything else a watch is given up. Below the state's own
+/// time-out, so that the release ends with our reason.
+const GIVE_UP_SECONDS: i64 = 300;
+
+/// Records that the stage's watch begins, and leaves a wait that the sweep looks
+/// at. A watch that has begun is taken up with its new token.
+///
+/// # Errors
+/// When the table fails, the release has ended or is halted, or the stage watches
+/// nothing; doing it again is safe.
+pub async fn open_watch<T: Table>(
+    store: &Store<T>,
+    pace: Pace,
+    input: &TaskInput,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    until_settled(|| open(store, pace, input, now)).await
+}
+
+async fn open<T: Table>(
+    store: &Store<T>,
+    pace: Pace,
+    input: &TaskInput,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let running = Running::read(store, &input.release).await?;
+    let (index, stage) = running.stage(&input.stage)?;
+    let watching = watching(stage)?;
+    let Some(known) = store.last_attempt(&input.release, index).await? else {
+        steered(store, &running, stage, now).await?;
+        let record = new_record(&running.head.value.release, index, stage, now);
+        let started = Fact::StageStarted {
+            stage: stage.name.clone(),
+            attempt: record.attempt,
+        };
+        let wait = new_wait(input, index, watching, pace, now);
+        let mut commit = Commit::of(&running.head)
+            .write(stage_write(&record, When::Absent)?)
+            .write(wait_write(&wait, When::Any)?)
+            .fact(started);
+        commit.head.stage = Some(stage.name.clone());
+        store.commit(commit, now).await?;
+        return Ok(());
+    };
+    let answer = match (known.value.status, &known.value.failure) {
+        (StageStatus::Running, _) => return take_up(store, input, index).await,
+        (StageStatus::Passed | StageStatus::Scanning, _) => passed(),
+        (StageStatus::Failed, Some((error, why))) => Answer::failure(*error, why),
+        (StageStatus::Failed, None) => {
+            Answer::failure(ErrorName::Bug, "the stage failed without a reason")
+        }
+    };
+    store
+        .table()
+        .write(vec![input.answer_write(index, answer, now)?])
+        .await?;
+    Ok(())
+}
+
+/// The state was entered again: the watch, or the question that it led to, stays
+/// as it is, and its token is new.
+async fn take_up<T: Table>(
+    store: &Store<T>,
+    input: &TaskInput,
+    index: usize,
+) -> Result<(), Failure> {
+    for key in [
+        WaitKey::watch(&input.release, index),
+        WaitKey::approval(&input.release, index),
+    ] {
+        let Some(mut wait) = store.wait(&key).await? else {
+            continue;
+        };
+        wait.value.token = input.token.clone();
+        let write = wait_write(&wait.value, When::Rev(wait.rev))?;
+        store.table().write(vec![write]).await?;
+        return Ok(());
+    }
+    let why = format!("{} is watched, and nothing waits for its end", input.stage);
+    Err(Failure::bug(why))
+}
+
+fn watching(stage: &Stage) -> Result<&Watching, Failure> {
+    stage.watching().ok_or_else(|| {
+        Failure::bad_input(format!("stage {:?} watches nothing", stage.name.as_str()))
+    })
+}
+
+fn new_record(release: &ReleaseId, index: usize, stage: &Stage, now: Timestamp) -> StageRecord {
+    StageRecord {
+        release: release.clone(),
+        index,
+        stage: stage.name.clone(),
+        attempt: 1,
+        environment: stage.environment.clone(),
+        deploys: false,
+        effect: None,
+        status: StageStatus::Running,
+        started_at: now,
+        ended_at: None,
+        build: None,
+        log: None,
+        evidence: None,
+        scan: None,
+        watch: None,
+        gates: Vec::new(),
+        failure: None,
+    }
+}
+
+fn new_wait(
+    input: &TaskInput,
+    index: usize,
+    watching: &Watching,
+    pace: Pace,
+    now: Timestamp,
+) -> Wait {
+    let (lasts, period) = (pace.real(watching.lasts.0), pace.period());
+    let warm_up = match watching.warm_up.0 {
+        0 => 0,
+        seconds => pace.real(seconds),
+    };
+    Wait {
+        release: input.release.clone(),
+        index,
+        stage: input.stage.clone(),
+        awaited: Awaited::Watch {
+            from: after(now, warm_up),
+            until: after(now, lasts),
+            period,
+        },
+        token: input.token.clone(),
+        since: now,
+        deadline: after(now, lasts + watching.decide_within.get() + GIVE_UP_SECONDS),
+        due: after(now, i64::from(period).min(lasts)),
+        answer: None,
+    }
+}
+
+/// Looks at what is watched: judges, records and answers when that tells, asks
+/// people when it never will, and otherwise looks again after a sample's time.
+///
+/// # Errors
+/// When a service or the table fails; doing it again is safe.
+pub async fn settle_watch<T: Table, M: Metrics, R: Outside>(
+    store: &Store<T>,
+    metrics: &M,
+    outside: &R,
+    key: &WaitKey,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let freed = until_settled(|| look(store, metrics, key, now)).await?;
+    if let Some((pipeline, environment)) = freed {
+        hand_on(store, outside, &pipeline, &environment, now).await?;
+    }
+    Ok(())
+}
+
+async fn look<T: Table, M: Metrics>(
+    store: &Store<T>,
+    metrics: &M,
+    key: &WaitKey,
+    now: Timestamp,
+) -> Result<Freed, Failure> {
+    let Some(wait) = store.wait(key).await?.filter(|w| w.value.answer.is_none()) else {
+        return Ok(None);
+    };
+    let Awaited::Watch {
+        from,
+        until,
+        period,
+    } = wait.value.awaited
+    else {
+        return Ok(None);
+    };
+    let running = Running::read(store, &wait.value.release).await?;
+    let (index, stage) = running.stage(&wait.value.stage)?;
+    let watching = watching(stage)?;
+    let record = store.last_attempt(&wait.value.release, index).await?;
+    let Some(record) = record.filter(|r| r.value.status == StageStatus::Running) else {
+        return Err(Failure::bug("a watch without its stage"));
+    };
+    let period_seconds = i64::from(period);
+    let no_more = now >= after(until, LATE_SAMPLES * period_seconds);
+    let seen = match observe(metrics, watching, (from, until, period), now).await {
+        Err(failure) if no_more => WatchSeen {
+            unreadable: Some(failure.message),
+            ..unseen(from, until)
+        },
+        seen => seen?,
+    };
+    let evidence = judge_watch(&watching.watch, &seen);
+    match evidence.outcome {
+        WatchOutcome::Going => {
+            let next = after(now, period_seconds).min(until).max(after(now, 1));
+            later(store, wait, next).await
+        }
+        WatchOutcome::Inconclusive if !no_more => {
+            later(store, wait, after(now, period_seconds)).await
+        }
+        WatchOutcome::Inconclusive => {
+            ask::ask(store, &running, record, wait, evidence, now).await?;
+            Ok(None)
+        }
+        WatchOutcome::Passed => conclude(store, &running, record, wait, evidence, None, now).await,
+        WatchOutcome::Failed => {
+            let why = (ErrorName::WatchFailed, evidence.reasons().join("; "));
+            conclude(store, &running, record, wait, evidence, Some(why), now).await
+        }
+    }
+}
+
+async fn later<T: Table>(
+    store: &Store<T>,
+    mut wait: Seen<Wait>,
+    due: Timestamp,
+) -> Result<Freed, Failure> {
+    wait.value.due = due;
+    store
+        .table()
+        .write(vec![wait_write(&wait.value, When::Rev(wait.rev))?])
+        .await?;
+    Ok(None)
+}
+
+/// Nothing of a watch that is over.
+fn unseen(from: Timestamp, until: Timestamp) -> WatchSeen {
+    WatchSeen {
+        from,
+        until,
+        over: true,
+        unreadable: None,
+        samples: Vec::new(),
+    }
+}
+
+/// What CloudWatch has of the window so far: whole samples only, because a part
+/// of one has part of its requests, and its first part the warm-up's.
+async fn observe<M: Metrics>(
+    metrics: &M,
+    watching: &Watching,
+    (from, until, period): (Timestamp, Timestamp, u32),
+    now: Timestamp,
+) -> Result<WatchSeen, Failure> {
+    let end = until.min(now);
+    let window = Window {
+        from: whole(after(from, i64::from(period) - 1), period),
+        until: whole(end, period),
+        period,
+    };
+    let both = watching.watch.iter().flat_map(|w| [&w.new, &w.old]);
+    let series: Vec<Series> = both.flatten().cloned().collect();
+    let mut samples = match series.as_slice() {
+        [] => Vec::new(),
+        series => metrics.samples(series, window).await?,
+    }
+    .into_iter();
+    let names: Vec<String> = watching
+        .watch
+        .iter()
+        .filter_map(|w| w.alarm.clone())
+        .collect();
+    let alarms = match names.as_slice() {
+        [] => Default::default(),
+        names => metrics.alarms(names).await?,
+    };
+    let mut next = |series: &Option<Series>| {
+        let samples = series.as_ref().and_then(|_| samples.next());
+        samples.unwrap_or_default()
+    };
+    let samples = watching
+        .watch
+        .iter()
+        .map(|w| Samples {
+            new: next(&w.new),
+            old: next(&w.old),
+            alarm: w.alarm.as_ref().and_then(|name| alarms.get(name).cloned()),
+        })
+        .collect();
+    Ok(WatchSeen {
+        until: end,
+        over: now >= until,
+        samples,
+        ..unseen(from, until)
+    })
+}
+
+/// `at` down to the beginning of its sample.
+fn whole(at: Timestamp, period: u32) -> Timestamp {
+    let second = at.as_second();
+    let begun = second - second.rem_euclid(i64::from(period.max(1)));
+    Timestamp::from_second(begun).unwrap_or(at)
+}
+
+/// The fact that a watch was judged.
+fn judged(stage: &Stage, evidence: &WatchEvidence) -> Result<Fact, Failure> {
+    let because = evidence.measured.iter().map(|m| m.because.clone());
+    Ok(Fact::WatchJudged {
+        stage: stage.name.clone(),
+        evidence: Digest::of(evidence)?,
+        outcome: evidence.outcome,
+        because: because.collect(),
+    })
+}
+
+/// Ends a watch that tells: with a failure, or without one.
+async fn conclude<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    mut record: Seen<StageRecord>,
+    mut wait: Seen<Wait>,
+    evidence: WatchEvidence,
+    failure: Option<(ErrorName, String)>,
+    now: Timestamp,
+) -> Result<Freed, Failure> {
+    let (_, stage) = running.stage(&record.value.stage)?;
+    let commit = Commit::of(&running.head).fact(judged(stage, &evidence)?);
+    record.value.watch = Some(evidence);
+    let mut freed = None;
+    let (commit, answer) = end(
+        store,
+        running,
+        stage,
+        &mut record.value,
+        commit,
+        failure,
+        &mut freed,
+        now,
+    )
+    .await?;
+    wait.value.answer = Some(answer);
+    wait.value.due = after(now, RESEND_SECONDS);
+    let commit = commit
+        .write(stage_write(&record.value, When::Rev(record.rev))?)
+        .write(wait_write(&wait.value, When::Rev(wait.rev))?);
+    store.commit(commit, now).await?;
+    Ok(freed)
+}
+
+/// What the end of a watch does to its record, and what its task is told.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "two callers, and each is a thing of its own"
+)]
+async fn end<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    stage: &Stage,
+    record: &mut StageRecord,
+    commit: Commit,
+    failure: Option<(ErrorName, String)>,
+    freed: &mut Freed,
+    now: Timestamp,
+) -> Result<(Commit, Answer), Failure> {
+    let failure = match failure {
+        Some(failure) => failure,
+        None => match pass(store, running, stage, record, commit.clone(), freed, now).await? {
+            (commit, None) => return Ok((commit, passed())),
+            (_, Some(failure)) => failure,
+        },
+    };
+    let (error, why) = &failure;
+    let answer = Answer::failure(*error, why);
+    let commit = commit.fact(Fact::StageFailed {
+        stage: stage.name.clone(),
+        error: error.to_string(),
+        cause: why.clone(),
+    });
+    record.status = StageStatus::Failed;
+    record.ended_at = Some(now);
+    record.failure = Some(failure);
+    Ok((commit, answer))
+}
