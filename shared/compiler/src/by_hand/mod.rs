@@ -202,9 +202,6 @@ fn afterwards(
             ..give_back
         }),
     }
-    if let Some(holder) = known.holder.filter(|_| !known.running) {
-        commands.push(Command::new(format!("gatewright resolve {holder} {did}")));
-    }
     Section {
         part: Part::Afterwards,
         title: "Tell Gatewright".to_owned(),
