@@ -85,7 +85,10 @@ fn gates_that_let_more_through_weaken_what_comes_after() {
             match gate {
                 Gate::Coverage { at_least, .. } => at_least.0 = 7000,
                 Gate::Scan { none_of, .. } => none_of.clear(),
-                Gate::Steps | Gate::Tests { .. } | Gate::Findings { .. } => {}
+                Gate::Steps
+                | Gate::Tests { .. }
+                | Gate::Findings { .. }
+                | Gate::Signature { .. } => {}
             }
         }
         d.stages[4].gates.retain(|gate| matches!(gate, Gate::Steps));

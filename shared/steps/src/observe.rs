@@ -4,8 +4,10 @@
 use crate::Running;
 use gatewright_aws::builds::{BuildSeen, Builds};
 use gatewright_aws::registry::Registry;
+use gatewright_domain::Digest;
 use gatewright_domain::evidence::{ArtifactEvidence, BuildEvidence, ReportResult};
 use gatewright_domain::exported::{self, Stored};
+use gatewright_domain::gate::Gate;
 use gatewright_domain::pipeline::{Artifact, Form, ReportFormat, Stage, Versioning};
 use gatewright_handler::Failure;
 use std::collections::BTreeMap;
@@ -34,7 +36,20 @@ pub(crate) async fn observe<B: Builds, R: Registry>(
         reports: reports(builds, running, stage, seen).await?,
         artifact: artifact(registry, running, stage, seen, &exported).await?,
         exported,
+        signatures: signatures(stage, seen),
     })
+}
+
+/// The digests of which the build says that it verified their signatures. What
+/// is no digest is as good as nothing, and its gate denies.
+fn signatures(stage: &Stage, seen: &BuildSeen) -> BTreeMap<String, Digest> {
+    let wanted = stage.gates.iter().filter_map(Gate::verifies);
+    wanted
+        .filter_map(|name| {
+            let said = seen.exported.get(&exported::signed(name))?;
+            Some((name.to_owned(), said.parse().ok()?))
+        })
+        .collect()
 }
 
 /// CodeBuild's own reports, and the findings that the build counted itself.
