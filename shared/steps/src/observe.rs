@@ -139,8 +139,18 @@ fn version(
     }
 }
 
-/// What CodeBuild says of a failing command, told by the name of its step.
+/// What CodeBuild says of a failing command, told by the name of its step, or of
+/// the gate that brought it.
 fn told(stage: &Stage, message: &str) -> String {
+    let reason = message.rsplit_once("Reason: ");
+    let verifying = stage.gates.iter().filter_map(Gate::verifies).find(|name| {
+        let command = format!("notation verify \"$IMAGE_{}\"", exported::shouted(name));
+        message.contains(&command)
+    });
+    if let Some(name) = verifying {
+        let reason = reason.map_or(message, |(_, reason)| reason);
+        return format!("the signature of {name} was not verified: {reason}");
+    }
     let failing = stage.build().and_then(|build| {
         build.steps.iter().find(|step| {
             let mut lines = step
@@ -151,7 +161,7 @@ fn told(stage: &Stage, message: &str) -> String {
             lines.any(|line| message.contains(line))
         })
     });
-    match (failing, message.rsplit_once("Reason: ")) {
+    match (failing, reason) {
         (Some(step), Some((_, reason))) => format!("step “{}” failed: {reason}", step.name),
         (Some(step), None) => format!("step “{}” failed: {message}", step.name),
         (None, _) => message.to_owned(),
