@@ -10,6 +10,7 @@ use gatewright_domain::{Digest, ErrorName, exported};
 use gatewright_tests::happily::input_for;
 use gatewright_tests::world::{COMMIT, built, id};
 use gatewright_tests::{Run, World, definitions};
+use serde_json::Value;
 
 const NEXT: &str = "9b1d7e22c40f4d5c8a6b3e1f0d2c4b6a8e0f1234";
 const VERIFY: &str = "Verify Signature";
@@ -156,6 +157,39 @@ async fn a_build_that_names_no_digest_has_verified_nothing() {
             run.path
         );
     }
+}
+
+#[tokio::test]
+async fn what_notation_refuses_is_told_by_the_images_name() {
+    let world = World::of(shop()).await;
+    let trigger = trigger(&world.definition, UNASKED);
+    let mut run = Run::start(&world, "r", input_for(&world.definition, trigger, COMMIT));
+    let end = world
+        .drive(&mut run, async |world, state| {
+            if state != VERIFY {
+                return world.goes_well("r").await;
+            }
+            let build = world.running_build().await.unwrap();
+            let spec = world.builds.order(&build).unwrap().buildspec;
+            let spec: Value = serde_json::from_str(&spec).unwrap();
+            let commands = spec["phases"]["build"]["commands"].as_array().unwrap();
+            let [_, command] = &commands[..] else {
+                panic!("a headline and a command: {commands:?}")
+            };
+            let command = command.as_str().unwrap();
+            let message =
+                format!("Error while executing command: {command}. Reason: exit status 1");
+            world.builds.complains(&build, &message);
+            world.builds.end(&build, BuildStatus::Failed, &[]);
+            world.build_event(&build).await.unwrap();
+            true
+        })
+        .await;
+    assert_eq!(end, "failed-clean");
+    let (error, why) = cause(&world, "r").await;
+    assert_eq!(error, ErrorName::BuildFailed.as_str());
+    let expected = "the signature of image was not verified: exit status 1; ";
+    assert!(why.contains(expected), "{why}");
 }
 
 #[tokio::test]

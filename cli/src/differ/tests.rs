@@ -104,6 +104,37 @@ fn gates_that_let_more_through_weaken_what_comes_after() {
 }
 
 #[test]
+fn an_image_that_need_not_be_signed_any_more_weakens_where_it_is_deployed() {
+    let sign = |d: &mut Definition| {
+        for artifact in d.artifacts.values_mut() {
+            artifact.signed = true;
+        }
+    };
+    assert_eq!(
+        said(&definition(), sign),
+        ["  artifact image: is deployed only when its signature was verified"]
+    );
+    let mut before = definition();
+    sign(&mut before);
+    before.stages[4].gates.push(Gate::Signature {
+        artifact: "image".to_owned(),
+    });
+    let change = |d: &mut Definition| {
+        d.stages[4].gates.pop();
+        for artifact in d.artifacts.values_mut() {
+            artifact.signed = false;
+        }
+    };
+    assert_eq!(
+        said(&before, change),
+        [
+            "! artifact image: is deployed without a verified signature",
+            "! stage Integration Test: no longer demands that the signature of image is verified",
+        ]
+    );
+}
+
+#[test]
 fn a_stricter_gate_weakens_nothing() {
     let change = |d: &mut Definition| {
         for gate in d.stages.iter_mut().flat_map(|s| &mut s.gates) {
