@@ -37,7 +37,10 @@ ANY_RESOURCE = {
 }
 
 # The same in a pipeline's template, where only actions are known beforehand.
-ANY_RESOURCE_OF_PIPELINE = {"ecr:GetAuthorizationToken": "ECR's log-in names no repository"} | {
+ANY_RESOURCE_OF_PIPELINE = {
+    "ecr:GetAuthorizationToken": "ECR's log-in names no repository",
+    "signer:GetRevocationStatus": "which profile signed an image, only its signature says",
+} | {
     f"logs:{action}": "Step Functions' log delivery knows no resources"
     for action in ("CreateLogDelivery", "DeleteLogDelivery", "DescribeLogGroups", "DescribeResourcePolicies",
                    "GetLogDelivery", "ListLogDeliveries", "PutResourcePolicy", "UpdateLogDelivery")
@@ -49,7 +52,7 @@ BUILD_ACTIONS = {
     "codebuild:CreateReportGroup", "codebuild:CreateReport", "codebuild:UpdateReport",
     "codebuild:BatchPutTestCases", "codebuild:BatchPutCodeCoverages",
     "ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer",
-    "s3:GetObject", "secretsmanager:GetSecretValue", "ssm:GetParameters",
+    "s3:GetObject", "secretsmanager:GetSecretValue", "ssm:GetParameters", "signer:GetRevocationStatus",
 }
 PUSH_ACTIONS = {
     "ecr:BatchCheckLayerAvailability", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage",

@@ -5,6 +5,7 @@ use gatewright_aws::config::{Config, Pace};
 use gatewright_domain::decide::ScanSeen;
 use gatewright_domain::evidence::{BuildStatus, Finding, Percent, ReportResult, Severity, Tests};
 use gatewright_domain::exported::{self, Stored};
+use gatewright_domain::gate::Gate;
 use gatewright_domain::pipeline::{Artifact, Definition, ReportFormat, Stage};
 use gatewright_domain::release::{Head, Status};
 use gatewright_domain::{Digest, ReleaseId, ledger};
@@ -223,7 +224,23 @@ impl World {
         if let (BuildStatus::Succeeded, Some(name)) = (status, &build.produces) {
             self.produced(id, name);
         }
+        if status == BuildStatus::Succeeded {
+            self.verified(id);
+        }
         self.builds.end(id, status, &reports);
+    }
+
+    /// The build says that it verified the images that it was given.
+    fn verified(&self, id: &str) {
+        let (Some(stage), Some(order)) = (self.stage_of(id), self.builds.order(id)) else {
+            return;
+        };
+        for name in stage.gates.iter().filter_map(Gate::verifies) {
+            let given = format!("IMAGE_{}_DIGEST", exported::shouted(name));
+            if let Some(digest) = order.env.get(&given) {
+                self.builds.exports(id, &exported::signed(name), digest);
+            }
+        }
     }
 
     /// The build leaves the artifact behind: in the registry, or in the bucket.

@@ -98,6 +98,10 @@ fn scans(d: &Definition) -> bool {
         .any(|g| matches!(g, Gate::Scan { none_of, .. } if none_of.contains(&Severity::Critical)))
 }
 
+fn verifies(d: &Definition) -> bool {
+    d.artifacts.values().any(|artifact| artifact.signed) && gates(d).any(|g| g.verifies().is_some())
+}
+
 fn form(d: &Definition, wanted: fn(&Form) -> bool) -> bool {
     d.artifacts.values().any(|artifact| wanted(&artifact.form))
 }
@@ -231,7 +235,9 @@ const ROWS: &[Row] = &[
     row(S11, "8 vCPU, 16 GB, 30 min, cache", |d| builds(d).any(|b| b.compute == "BUILD_GENERAL1_LARGE" && b.timeout.0 == 1_800 && !b.cache.is_empty()), (LAPTOP, "s11_ecommerce_takes_every_route")),
     row(S11, "Argo CD and Helm", |d| runs(d, "app.sh"), (LAPTOP, "s11_ecommerce_takes_every_route")),
     row(S11, "canary 5, 20, 50, 100 beside the old version", |d| strategy(d, StrategyKind::BlueGreenCanary, &[5, 20, 50, 100]), (LAPTOP, "s11_ecommerce_takes_every_route")),
-    row(S11, "signature verified before each deploy", |d| runs(d, "notation verify"), (LAPTOP, "s11_ecommerce_takes_every_route")),
+    row(S11, "signature verified before each deploy", verifies, ("signing.rs", "what_was_verified_is_evidence_and_is_deployed")),
+    row(S11, "another digest than the verified one is refused", verifies, ("signing.rs", "another_digest_than_the_one_to_deploy_does_not_count")),
+    row(S11, "what is brought back is verified too", verifies, ("signing.rs", "a_rollback_verifies_what_it_brings_back_in_its_own_build")),
     row(S11, "a change that fails is undone", |d| undoes(d, "production"), UNDONE),
     row(S11, "error rate and P90 latency watched", |d| watches(d, "error-rate") && watches(d, "latency-p90"), ("watching.rs", "numbers_beyond_their_limit_undo_the_rollout")),
     later(S11, "SNS and Slack by environment and status, daily summary", |d| !d.notify.routes.is_empty(), Feature::NotifyRoutes),

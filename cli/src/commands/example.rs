@@ -318,6 +318,7 @@ impl Example {
             ]),
             artifact: produces.map(|_| image()),
             exported: BTreeMap::new(),
+            signatures: BTreeMap::new(),
         };
         let scan = stage.scan_gate().map(|_| ScanEvidence {
             digest: image().digest,

@@ -214,6 +214,7 @@ pub fn shop() -> Definition {
                 version: Versioning::Commit,
                 keep: 20,
                 from: None,
+                signed: false,
             };
             ((*name).to_owned(), artifact)
         })

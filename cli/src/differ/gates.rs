@@ -40,13 +40,15 @@ fn is_same(one: &Gate, other: &Gate) -> bool {
         (Gate::Tests { report: a }, Gate::Tests { report: b })
         | (Gate::Coverage { report: a, .. }, Gate::Coverage { report: b, .. })
         | (Gate::Findings { report: a, .. }, Gate::Findings { report: b, .. })
-        | (Gate::Scan { artifact: a, .. }, Gate::Scan { artifact: b, .. }) => a == b,
+        | (Gate::Scan { artifact: a, .. }, Gate::Scan { artifact: b, .. })
+        | (Gate::Signature { artifact: a }, Gate::Signature { artifact: b }) => a == b,
         (
             Gate::Steps
             | Gate::Tests { .. }
             | Gate::Coverage { .. }
             | Gate::Scan { .. }
-            | Gate::Findings { .. },
+            | Gate::Findings { .. }
+            | Gate::Signature { .. },
             _,
         ) => false,
     }

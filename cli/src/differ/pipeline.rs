@@ -96,7 +96,10 @@ impl Differ<'_> {
             let place = format!("artifact {name}");
             match after.artifacts.get(name) {
                 None => self.say(&place, "is gone".to_owned()),
-                Some(new) => self.artifact(&place, old, new),
+                Some(new) => {
+                    self.artifact(&place, old, new);
+                    self.signed(&place, name, old, new);
+                }
             }
         }
         for (name, new) in &after.artifacts {
@@ -127,6 +130,28 @@ impl Differ<'_> {
             Some(from) => format!("comes from {} of {}", from.artifact, from.pipeline),
             None => "is built here".to_owned(),
         });
+    }
+
+    /// Whether it is still deployed only when its signature was verified.
+    fn signed(&mut self, place: &str, name: &String, old: &Artifact, new: &Artifact) {
+        match (old.signed, new.signed) {
+            (true, false) => {
+                let deployed = self.before.stages.iter().filter_map(|stage| {
+                    let deploy = stage.deploy()?;
+                    let there = deploy.artifacts.contains(name);
+                    stage.environment.clone().filter(|_| there)
+                });
+                let mut environments: Vec<EnvironmentName> = deployed.collect();
+                environments.sort();
+                let what = "is deployed without a verified signature";
+                self.weaken(place, what.to_owned(), &environments);
+            }
+            (false, true) => {
+                let what = "is deployed only when its signature was verified";
+                self.say(place, what.to_owned());
+            }
+            (true, true) | (false, false) => {}
+        }
     }
 
     /// Triggers that came, went, or take other routes; and routes into a protected

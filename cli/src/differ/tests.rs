@@ -94,7 +94,10 @@ fn gates_that_let_more_through_weaken_what_comes_after() {
             match gate {
                 Gate::Coverage { at_least, .. } => at_least.0 = 7000,
                 Gate::Scan { none_of, .. } => none_of.clear(),
-                Gate::Steps | Gate::Tests { .. } | Gate::Findings { .. } => {}
+                Gate::Steps
+                | Gate::Tests { .. }
+                | Gate::Findings { .. }
+                | Gate::Signature { .. } => {}
             }
         }
         d.stages[4].gates.retain(|gate| matches!(gate, Gate::Steps));
@@ -105,6 +108,37 @@ fn gates_that_let_more_through_weaken_what_comes_after() {
             "! stage Unit Test & Coverage: demands line coverage of at least 70 % instead of 80 %",
             "! stage Package & Scan Artifact: the scan gate no longer forbids CRITICAL",
             "! stage Integration Test: no longer demands that all tests of integration-tests pass",
+        ]
+    );
+}
+
+#[test]
+fn an_image_that_need_not_be_signed_any_more_weakens_where_it_is_deployed() {
+    let sign = |d: &mut Definition| {
+        for artifact in d.artifacts.values_mut() {
+            artifact.signed = true;
+        }
+    };
+    assert_eq!(
+        said(&definition(), sign),
+        ["  artifact image: is deployed only when its signature was verified"]
+    );
+    let mut before = definition();
+    sign(&mut before);
+    before.stages[4].gates.push(Gate::Signature {
+        artifact: "image".to_owned(),
+    });
+    let change = |d: &mut Definition| {
+        d.stages[4].gates.pop();
+        for artifact in d.artifacts.values_mut() {
+            artifact.signed = false;
+        }
+    };
+    assert_eq!(
+        said(&before, change),
+        [
+            "! artifact image: is deployed without a verified signature",
+            "! stage Integration Test: no longer demands that the signature of image is verified",
         ]
     );
 }

@@ -173,14 +173,19 @@ async fn ecommerce_is_signed_shifted_by_its_mesh_and_compared_with_argo_cd() {
         "{REGISTRY}/ecommerce/product-service@sha256:{}",
         "0".repeat(64)
     );
-    let refused = system
-        .run("Deploy to Testing", &[("IMAGE", &stranger)])
-        .await
-        .unwrap_err();
-    assert!(
-        refused.contains("signature verification failed"),
-        "{refused}"
-    );
+    for stage in ["Verify Signature", "Deploy to Testing"] {
+        let refused = system
+            .run(stage, &[("IMAGE", &stranger)])
+            .await
+            .unwrap_err();
+        assert!(
+            refused.contains("signature verification failed"),
+            "{refused}"
+        );
+    }
+    let verified = system.pass("Verify Signature", &[("IMAGE", &one)]).await;
+    let said = format!("Successfully verified signature for {one}");
+    assert!(verified.contains(&said), "{verified}");
     system.pass("Deploy to Testing", &[("IMAGE", &one)]).await;
     system.list("testing", "/smoke", &[]).await.unwrap();
     system.pass("Drift Detection", &[]).await;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::stack::Stack;
+use crate::tools::{Place, REGISTRY};
 
 const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"size":10},"layers":[{"size":90}]}"#;
 
@@ -256,5 +257,28 @@ async fn other_operations_reach_the_emulator_byte_for_byte() {
     let seen = stack.emulator.seen.lock().unwrap().pop().unwrap();
     assert_eq!(seen.body, body);
     assert_eq!(seen.headers["authorization"], "AWS4-HMAC-SHA256 kept");
+    stack.stand_ins.shutdown().await;
+}
+
+#[tokio::test]
+async fn notation_verifies_by_digest_what_was_signed_and_ends_with_1_otherwise() {
+    let (stack, digest) = with_image().await;
+    let place = Place::new(&stack);
+    let image = format!("{REGISTRY}/gps@{digest}");
+    let verify = format!("notation verify {image}");
+    let (code, why) = place.fail(&verify).await;
+    assert_eq!(code, 1);
+    let expected = "signature verification failed: no signature is associated with";
+    assert!(why.contains(expected), "{why}");
+    let signed = place.run(&format!("notation sign {image}")).await;
+    assert_eq!(signed, format!("Successfully signed {image}"));
+    let verified = place.run(&verify).await;
+    let said = format!("Successfully verified signature for {image}");
+    assert_eq!(verified, said);
+    let (code, why) = place
+        .fail(&format!("notation verify {REGISTRY}/gps:v1"))
+        .await;
+    assert_eq!(code, 1);
+    assert!(why.contains("a tag can move"), "{why}");
     stack.stand_ins.shutdown().await;
 }

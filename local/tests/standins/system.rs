@@ -183,6 +183,10 @@ impl System {
         // The packages are there; installing them is not what is tested.
         let install = commands(&stage["install"]).into_iter();
         all.extend(install.filter(|line| !line.starts_with("pip ") && !line.starts_with("npm ")));
+        let gates = stage["gates"].as_array().into_iter().flatten();
+        // Each of these systems has one image; Gatewright's command is stricter.
+        let verified = gates.filter(|gate| gate["signature"].is_string());
+        all.extend(verified.map(|_| "notation verify \"$IMAGE\"".to_owned()));
         all.extend(commands(&stage["steps"]));
         if stage["deploy"].is_object() {
             all.extend(commands(

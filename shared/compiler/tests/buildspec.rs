@@ -4,6 +4,8 @@
 
 use gatewright_compiler::{buildspec, read};
 use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -232,4 +234,82 @@ fn a_step_may_span_lines_in_every_way_that_bash_knows() {
 fn what_a_step_exports_and_where_it_goes_holds_for_the_next() {
     let stage = "    steps:\n      - { name: A, run: \"export GREETING=hello\\nmkdir -p sub\\ncd sub\" }\n      - { name: B, run: \"echo $GREETING; basename $PWD\" }\n";
     check("service", stage, Ok("=== A\n=== B\nhello\nsub\n"));
+}
+
+/// The build of a stage that verifies the signature of a signed image and then has
+/// a step, with a `notation` that does this; what it said and exported.
+fn verified(notation: &str, image: Option<&str>) -> Result<String, String> {
+    let text = "language: 1\nid: shop\nname: Shop\nregion: eu-central-1\n\
+        source: { repository: https://github.com/example/shop, path: service }\n\
+        on: { manual: true }\n\
+        artifacts: { web-app: { type: image, repository: shop, signed: true } }\n\
+        stages:\n  - { name: Package, steps: [make], produces: web-app }\n  \
+        - { name: Verify, steps: [\"echo step; echo $GATEWRIGHT_SIGNED_WEB_APP\"], gates: [signature: web-app] }\n";
+    let read = read("shop.yaml", text, None).unwrap_or_else(|d| panic!("{d}"));
+    let mut spec = buildspec(&read.definition, &read.definition.stages[1]);
+    let told = serde_json::json!(["GATEWRIGHT_SIGNED_WEB_APP"]);
+    assert_eq!(spec["env"]["exported-variables"], told);
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("source");
+    std::fs::create_dir_all(source.join("service")).unwrap();
+    let tools = folder.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    let tool = tools.join("notation");
+    std::fs::write(&tool, format!("#!/bin/bash\n{notation}\n")).unwrap();
+    std::fs::set_permissions(&tool, Permissions::from_mode(0o755)).unwrap();
+    // What the build image has, and what `start-build` sets.
+    let mut given = format!("export PATH=\"{}:$PATH\"", tools.display());
+    if let Some(image) = image {
+        given.push_str(&format!("\nexport IMAGE_WEB_APP={image}"));
+    }
+    let commands = spec["phases"]["build"]["commands"].as_array_mut().unwrap();
+    commands.insert(0, given.into());
+    let output = run(&spec, &source);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    match output.status.success() {
+        true => Ok(said),
+        false => Err(errors),
+    }
+}
+
+#[test]
+fn a_signature_is_verified_by_digest_before_the_steps_and_the_digest_is_told() {
+    let image = "1.dkr.ecr.eu-central-1.amazonaws.com/shop@sha256:ab12";
+    let said = verified(
+        "[ \"$1\" = verify ] && echo \"Successfully verified signature for $2\"",
+        Some(image),
+    );
+    let expected = format!(
+        "=== Verify the signature of web-app\nSuccessfully verified signature for {image}\n\
+         === echo step; echo $GATEWRIGHT_SIGNED_WEB_APP\nstep\nsha256:ab12\n"
+    );
+    assert_eq!(said, Ok(expected));
+}
+
+#[test]
+fn what_is_not_verified_fails_before_the_first_step_and_says_why() {
+    let image = Some("r/shop@sha256:ab12");
+    let cases = [
+        (
+            "echo 'Error: signature verification failed' >&2; exit 1",
+            image,
+            "Error: signature verification failed\n",
+        ),
+        (
+            // Notation's words, and its 0, where the trust policy says `skip`.
+            "echo \"Trust policy is configured to skip signature verification for $2\"",
+            image,
+            "notation has not verified the signature of web-app: its trust policy has to enforce it\n",
+        ),
+        (
+            "echo Successfully verified",
+            None,
+            "the release has no image web-app, so there is nothing to verify\n",
+        ),
+    ];
+    for (notation, image, why) in cases {
+        let errors = verified(notation, image).unwrap_err();
+        assert!(errors.ends_with(why), "{errors}");
+    }
 }

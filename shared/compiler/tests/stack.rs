@@ -25,7 +25,7 @@ fn everything() -> Definition {
     let mut all = definition();
     all.id = "P".repeat(60).parse().unwrap();
     let artifacts = json!({
-        "image": { "form": { "kind": "image", "repository": "gps" }, "version": "semver", "keep": 20 },
+        "image": { "form": { "kind": "image", "repository": "gps" }, "version": "semver", "keep": 20, "signed": true },
         "module": { "form": { "kind": "archive", "path": "m.zip" }, "keep": 5 },
         "base": { "form": { "kind": "image", "repository": "team/base" }, "keep": 5,
                   "from": { "pipeline": "PL-CONTAINER-IMG", "artifact": "base" } },
@@ -164,6 +164,7 @@ logs:PutLogEvents on logs:log-group:${BuildLogs}:log-stream:gatewright-P60-stagi
 codebuild:CreateReportGroup codebuild:CreateReport codebuild:UpdateReport codebuild:BatchPutTestCases codebuild:BatchPutCodeCoverages on codebuild:report-group/gatewright-P60-staging-P60-*
 ecr:GetAuthorizationToken on *
 ecr:BatchGetImage ecr:DescribeImages ecr:GetDownloadUrlForLayer on ecr:repository/gps ecr:repository/team/base
+signer:GetRevocationStatus on *
 s3:GetObject on s3:::${ArtifactsBucket}/artifacts/PL-IAC/* s3:::${ArtifactsBucket}/artifacts/P60/*
 s3:GetObject s3:PutObject on s3:::${ArtifactsBucket}/cache/gatewright-P60-staging/*
 eks:DescribeCluster on eks:cluster/staging-eks-cluster
@@ -174,6 +175,7 @@ logs:CreateLogStream on logs:log-group:${BuildLogs}:*
 logs:PutLogEvents on logs:log-group:${BuildLogs}:log-stream:gatewright-P60-production/*
 ecr:GetAuthorizationToken on *
 ecr:BatchGetImage ecr:DescribeImages ecr:GetDownloadUrlForLayer on ecr:repository/gps ecr:repository/team/base
+signer:GetRevocationStatus on *
 s3:GetObject on s3:::${ArtifactsBucket}/artifacts/PL-IAC/* s3:::${ArtifactsBucket}/artifacts/P60/*
 s3:GetObject s3:PutObject on s3:::${ArtifactsBucket}/cache/gatewright-P60-production/*
 eks:DescribeCluster on eks:cluster/production-eks-cluster
@@ -207,7 +209,8 @@ fn only_documented_actions_are_allowed_on_everything() {
         for (name, _) in of(&template, "AWS::IAM::Role") {
             for line in rights(&template, name) {
                 let (actions, resources) = line.split_once(" on ").unwrap();
-                let known = actions == "ecr:GetAuthorizationToken"
+                let known = ["ecr:GetAuthorizationToken", "signer:GetRevocationStatus"]
+                    .contains(&actions)
                     || actions.split(' ').all(|action| action.starts_with("logs:"));
                 assert!(resources != "*" || known, "{name}: {line}");
                 assert!(!actions.contains('*'), "{name}: {line}");

@@ -230,6 +230,10 @@ pub struct BuildEvidence {
     /// The variables that it exported for later stages.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exported: BTreeMap<String, String>,
+    /// The images whose signatures it verified, by artifact: the digest of what
+    /// was verified.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signatures: BTreeMap<String, Digest>,
 }
 
 /// An artifact, known by its digest.
@@ -319,6 +323,20 @@ impl Evidence {
         let built = self.stages.iter();
         let built = built.filter_map(|s| s.build.as_ref()?.artifact.as_ref());
         self.given.iter().chain(built)
+    }
+
+    /// Whether a signature gate passed on this very digest of the artifact: the
+    /// digest that the gate's own build verified, not the artifact's name.
+    pub fn is_verified(&self, name: &str, digest: &Digest) -> bool {
+        self.stages.iter().any(|stage| {
+            let build = stage.build.as_ref();
+            let verified = build.and_then(|build| build.signatures.get(name));
+            let passed = stage
+                .gates
+                .iter()
+                .any(|judged| judged.passed && judged.gate.verifies() == Some(name));
+            passed && verified == Some(digest)
+        })
     }
 
     /// The variables that its builds exported, the latest of each name.

@@ -11,6 +11,12 @@ pub fn findings(report: &str) -> String {
     format!("GATEWRIGHT_FINDINGS_{}", shouted(report))
 }
 
+/// The variable in which a build says of which digest of an image it verified the
+/// signature, as `sha256:<hex>`.
+pub fn signed(artifact: &str) -> String {
+    format!("GATEWRIGHT_SIGNED_{}", shouted(artifact))
+}
+
 /// A name as part of an environment variable: upper case, with `_` for what
 /// shells do not take.
 pub fn shouted(name: &str) -> String {

@@ -1,6 +1,7 @@
 //! Gates: rules over evidence. A gate's verdict always carries its reason, and
 //! evidence that is missing or unreadable denies.
 
+use crate::canonical::Digest;
 use crate::evidence::{
     BuildEvidence, BuildStatus, Finding, Percent, ReportResult, ScanEvidence, Severity, Tests,
 };
@@ -46,6 +47,12 @@ pub enum Gate {
         #[serde(default, skip_serializing_if = "Leniency::is_none")]
         but: Leniency,
     },
+    /// The build verified the image's signature, by digest, with the command that
+    /// this gate brings along.
+    Signature {
+        /// The artifact's name.
+        artifact: String,
+    },
 }
 
 /// What a definition says should let findings through. Nothing grants it yet, so
@@ -81,7 +88,21 @@ impl Gate {
     pub fn leniency(&self) -> Option<&Leniency> {
         match self {
             Self::Scan { but, .. } | Self::Findings { but, .. } => Some(but),
-            Self::Steps | Self::Tests { .. } | Self::Coverage { .. } => None,
+            Self::Steps | Self::Tests { .. } | Self::Coverage { .. } | Self::Signature { .. } => {
+                None
+            }
+        }
+    }
+
+    /// The artifact whose signature it wants verified.
+    pub fn verifies(&self) -> Option<&str> {
+        match self {
+            Self::Signature { artifact } => Some(artifact),
+            Self::Steps
+            | Self::Tests { .. }
+            | Self::Coverage { .. }
+            | Self::Scan { .. }
+            | Self::Findings { .. } => None,
         }
     }
 
@@ -97,6 +118,7 @@ impl Gate {
             Self::Findings {
                 report, none_of, ..
             } => format!("no {} finding in {report}", words(none_of)),
+            Self::Signature { artifact } => format!("the signature of {artifact} is verified"),
         }
     }
 
@@ -112,6 +134,7 @@ impl Gate {
             Self::Findings {
                 report, none_of, ..
             } => findings(report, none_of, seen.reports.get(report)),
+            Self::Signature { artifact } => signature(seen.signatures.get(artifact)),
         };
         Some(Judged {
             gate: self.clone(),
@@ -166,6 +189,16 @@ fn steps(seen: &BuildEvidence) -> (bool, String) {
         BuildStatus::Fault => (false, "CodeBuild's infrastructure failed".to_owned()),
         BuildStatus::InProgress => (false, "the build has not ended".to_owned()),
         BuildStatus::Unknown => (false, "the build's status is unknown".to_owned()),
+    }
+}
+
+fn signature(verified: Option<&Digest>) -> (bool, String) {
+    match verified {
+        Some(digest) => (true, format!("notation verified the signature of {digest}")),
+        None => (
+            false,
+            "the build named no digest whose signature it verified".to_owned(),
+        ),
     }
 }
 
@@ -261,152 +294,4 @@ fn unusable(name: &str, wanted: &str, report: Option<&ReportResult>) -> String {
 }
 
 #[cfg(test)]
-mod tests_of_gates {
-    use super::*;
-    use crate::canonical::Digest;
-    use proptest::prelude::*;
-
-    fn build(reports: &[(&str, ReportResult)]) -> BuildEvidence {
-        BuildEvidence {
-            build: "p:1".to_owned(),
-            status: BuildStatus::Succeeded,
-            message: None,
-            seconds: Some(1),
-            log: None,
-            reports: reports
-                .iter()
-                .map(|(n, r)| ((*n).to_owned(), r.clone()))
-                .collect(),
-            artifact: None,
-            exported: BTreeMap::new(),
-        }
-    }
-
-    fn check(gate: &Gate, reports: &[(&str, ReportResult)], passed: bool, because: &str) {
-        let judged = gate.judge_build(&build(reports)).unwrap();
-        assert_eq!((judged.passed, judged.because.as_str()), (passed, because));
-    }
-
-    fn tests_report(total: u64, passed: u64, failed: u64, skipped: u64) -> ReportResult {
-        ReportResult::Tests(Tests {
-            total,
-            passed,
-            failed,
-            skipped,
-        })
-    }
-
-    #[test]
-    fn the_tests_gate_wants_tests_and_wants_them_green() {
-        let gate = Gate::Tests {
-            report: "unit".to_owned(),
-        };
-        check(
-            &gate,
-            &[("unit", tests_report(3, 3, 0, 0))],
-            true,
-            "3 of 3 tests passed",
-        );
-        check(
-            &gate,
-            &[("unit", tests_report(3, 2, 0, 1))],
-            true,
-            "2 of 3 tests passed, 1 skipped",
-        );
-        check(
-            &gate,
-            &[("unit", tests_report(3, 2, 1, 0))],
-            false,
-            "2 of 3 tests passed",
-        );
-        check(
-            &gate,
-            &[("unit", tests_report(0, 0, 0, 0))],
-            false,
-            "no test ran",
-        );
-        check(
-            &gate,
-            &[("unit", tests_report(2, 0, 0, 2))],
-            false,
-            "0 of 2 tests passed, 2 skipped",
-        );
-        check(
-            &gate,
-            &[("unit", tests_report(3, 2, 0, 0))],
-            false,
-            "2 of 3 tests passed",
-        );
-        check(&gate, &[], false, "the build left no report \"unit\"");
-        let unreadable = ReportResult::Unreadable {
-            why: "not XML".to_owned(),
-        };
-        check(
-            &gate,
-            &[("unit", unreadable)],
-            false,
-            "the report \"unit\" cannot be read: not XML",
-        );
-    }
-
-    #[test]
-    fn the_coverage_gate_says_what_was_measured_and_what_is_required() {
-        let gate = Gate::Coverage {
-            report: "cov".to_owned(),
-            at_least: Percent(8000),
-        };
-        let measured = |p| ReportResult::Coverage { lines: Percent(p) };
-        check(
-            &gate,
-            &[("cov", measured(8000))],
-            true,
-            "measured 80 %, at least 80 % is required",
-        );
-        check(
-            &gate,
-            &[("cov", measured(7999))],
-            false,
-            "measured 79.99 %, but at least 80 % is required",
-        );
-        check(
-            &gate,
-            &[("cov", tests_report(1, 1, 0, 0))],
-            false,
-            "the report \"cov\" holds no coverage",
-        );
-        check(&gate, &[], false, "the build left no report \"cov\"");
-    }
-
-    fn scan(counts: &[(Severity, u64)]) -> ScanEvidence {
-        ScanEvidence {
-            digest: Digest::of_bytes(b"image"),
-            status: "COMPLETE".to_owned(),
-            counts: counts.iter().copied().collect::<BTreeMap<_, _>>(),
-            worst: Vec::new(),
-            findings: Digest::of_bytes(b"findings"),
-        }
-    }
-
-    #[test]
-    fn a_severity_nobody_knows_denies_whatever_the_gate_forbids() {
-        let gate = Gate::Scan {
-            artifact: "image".to_owned(),
-            none_of: vec![Severity::Critical],
-            but: Leniency::default(),
-        };
-        let passed = |counts: &[_]| gate.judge_scan(&scan(counts)).unwrap().passed;
-        assert!(passed(&[]));
-        assert!(passed(&[(Severity::High, 7), (Severity::Critical, 0)]));
-        assert!(!passed(&[(Severity::Critical, 1)]));
-        assert!(!passed(&[(Severity::Unknown, 1)]));
-    }
-
-    proptest! {
-        #[test]
-        fn no_gate_passes_a_build_that_left_nothing(report in "[a-z]{1,8}", at_least in 0u32..=10_000) {
-            for gate in [Gate::Tests { report: report.clone() }, Gate::Coverage { report: report.clone(), at_least: Percent(at_least) }] {
-                prop_assert!(!gate.judge_build(&build(&[])).unwrap().passed);
-            }
-        }
-    }
-}
+mod tests;

@@ -92,6 +92,13 @@ impl FakeBuilds {
         }
     }
 
+    /// What CodeBuild says of the command that fails in a build.
+    pub fn complains(&self, id: &str, message: &str) {
+        if let Some((_, seen)) = locked(&self.builds).get_mut(id) {
+            seen.message = Some(message.to_owned());
+        }
+    }
+
     /// Ends a build, with reports by name.
     pub fn end(&self, id: &str, status: BuildStatus, reports: &[(&str, ReportResult)]) {
         let mut builds = locked(&self.builds);

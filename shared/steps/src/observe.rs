@@ -4,8 +4,10 @@
 use crate::Running;
 use gatewright_aws::builds::{BuildSeen, Builds};
 use gatewright_aws::registry::Registry;
+use gatewright_domain::Digest;
 use gatewright_domain::evidence::{ArtifactEvidence, BuildEvidence, ReportResult};
 use gatewright_domain::exported::{self, Stored};
+use gatewright_domain::gate::Gate;
 use gatewright_domain::pipeline::{Artifact, Form, ReportFormat, Stage, Versioning};
 use gatewright_handler::Failure;
 use std::collections::BTreeMap;
@@ -34,7 +36,20 @@ pub(crate) async fn observe<B: Builds, R: Registry>(
         reports: reports(builds, running, stage, seen).await?,
         artifact: artifact(registry, running, stage, seen, &exported).await?,
         exported,
+        signatures: signatures(stage, seen),
     })
+}
+
+/// The digests of which the build says that it verified their signatures. What
+/// is no digest is as good as nothing, and its gate denies.
+fn signatures(stage: &Stage, seen: &BuildSeen) -> BTreeMap<String, Digest> {
+    let wanted = stage.gates.iter().filter_map(Gate::verifies);
+    wanted
+        .filter_map(|name| {
+            let said = seen.exported.get(&exported::signed(name))?;
+            Some((name.to_owned(), said.parse().ok()?))
+        })
+        .collect()
 }
 
 /// CodeBuild's own reports, and the findings that the build counted itself.
@@ -124,8 +139,18 @@ fn version(
     }
 }
 
-/// What CodeBuild says of a failing command, told by the name of its step.
+/// What CodeBuild says of a failing command, told by the name of its step, or of
+/// the gate that brought it.
 fn told(stage: &Stage, message: &str) -> String {
+    let reason = message.rsplit_once("Reason: ");
+    let verifying = stage.gates.iter().filter_map(Gate::verifies).find(|name| {
+        let command = format!("notation verify \"$IMAGE_{}\"", exported::shouted(name));
+        message.contains(&command)
+    });
+    if let Some(name) = verifying {
+        let reason = reason.map_or(message, |(_, reason)| reason);
+        return format!("the signature of {name} was not verified: {reason}");
+    }
     let failing = stage.build().and_then(|build| {
         build.steps.iter().find(|step| {
             let mut lines = step
@@ -136,7 +161,7 @@ fn told(stage: &Stage, message: &str) -> String {
             lines.any(|line| message.contains(line))
         })
     });
-    match (failing, message.rsplit_once("Reason: ")) {
+    match (failing, reason) {
         (Some(step), Some((_, reason))) => format!("step “{}” failed: {reason}", step.name),
         (Some(step), None) => format!("step “{}” failed: {message}", step.name),
         (None, _) => message.to_owned(),

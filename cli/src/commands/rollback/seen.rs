@@ -170,6 +170,7 @@ impl Seen {
             }
             for image in &chosen.images {
                 checks.extend(about(image));
+                checks.extend(verifies(&self.definition, image));
             }
         }
         self.checks = checks;
@@ -278,6 +279,16 @@ fn about(image: &Image) -> Vec<Line> {
         Some(false) => vec![exists],
         Some(true) | None => vec![exists, found],
     }
+}
+
+/// That the signature is verified, where the image has to be signed: by the build
+/// that brings it back, before anything is changed.
+fn verifies(definition: &Definition, image: &Image) -> Option<Line> {
+    let declared = definition.artifacts.get(&image.artifact);
+    let named = format!("{} {}", image.artifact, image.digest.short());
+    let says = format!("{named}: the rollback's own build verifies it before its steps");
+    let signed = declared.is_some_and(|artifact| artifact.signed);
+    signed.then(|| judged("the signature", Ok(says)))
 }
 
 async fn images<R: Registry>(

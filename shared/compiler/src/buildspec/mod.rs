@@ -11,6 +11,7 @@
 //! variables and folder from one command to the next, but no shell options.
 
 mod artifacts;
+mod signatures;
 
 use gatewright_domain::evidence::Findings;
 use gatewright_domain::exported;
@@ -55,7 +56,7 @@ pub fn report_group(definition: &Definition, report: &str) -> String {
 
 /// What the build tells about itself when it is over: what its definition
 /// exports, under which tag it pushed the image, which image it deployed, what it
-/// stored and what its scanners found.
+/// stored, whose signatures it verified and what its scanners found.
 fn exported(definition: &Definition, stage: &Stage, build: &Build) -> Vec<String> {
     let own: &[&str] = match &stage.work {
         Work::Build(build) if build.produces.is_some() => &["IMAGE_TAG"],
@@ -66,6 +67,7 @@ fn exported(definition: &Definition, stage: &Stage, build: &Build) -> Vec<String
     let own = own.iter().filter(|_| stored.is_empty());
     let mut names: Vec<String> = own.map(|name| (*name).to_owned()).collect();
     names.extend(stored);
+    names.extend(signatures::exported(stage));
     names.extend(sarif(build).map(|(name, _)| exported::findings(name)));
     names.extend(build.exports.iter().cloned());
     names
@@ -134,8 +136,13 @@ fn phases(definition: &Definition, stage: &Stage, build: &Build) -> Value {
     if !fetch.is_empty() {
         phases.insert("pre_build".to_owned(), json!({ "commands": fetch }));
     }
-    let steps = enter.iter().cloned().chain(told(build, &build.steps));
-    let commands: Vec<String> = steps.chain(artifacts::store(definition, stage)).collect();
+    let commands: Vec<String> = enter
+        .iter()
+        .cloned()
+        .chain(signatures::verify(stage))
+        .chain(told(build, &build.steps))
+        .chain(artifacts::store(definition, stage))
+        .collect();
     let mut main = Map::from_iter([("commands".to_owned(), json!(commands))]);
     let counts = sarif(build).map(|(name, files)| count(name, files));
     let last: Vec<String> = counts.chain(told(build, &build.finally)).collect();

@@ -37,6 +37,7 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Art
             artifact: artifact?.value,
         })
     });
+    let signed = signed(&of, kind.as_ref().map(|kind| kind.value), sink);
     // Without a type it cannot be said which keys are missing.
     let form = match kind {
         Some(kind) => form(&of, kind.value, sink),
@@ -52,8 +53,28 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Art
             version: version?,
             keep: keep?,
             from,
+            signed: signed?,
         })
     })
+}
+
+/// Whether it is signed; that is said of images only.
+fn signed(of: &Fields<'_>, kind: Option<&str>, sink: &Sink) -> Option<bool> {
+    let Some((at, node)) = of.entry("signed") else {
+        return Some(false);
+    };
+    let signed = fields::flag(node, "signed", sink)?;
+    match kind {
+        Some(kind) if signed && kind != "image" => {
+            sink.error_help(
+                at,
+                format!("an artifact of type {kind} is not signed: notation verifies images only"),
+                "remove this line; what is deployed is checked against its SHA-256 anyway",
+            );
+            None
+        }
+        Some(_) | None => Some(signed),
+    }
 }
 
 fn form(of: &Fields<'_>, kind: &str, sink: &Sink) -> Option<Form> {

@@ -11,7 +11,14 @@ use gatewright_domain::ids::GroupName;
 use gatewright_domain::pipeline::{Report, ReportFormat};
 use gatewright_domain::text;
 
-const KINDS: &[&str] = &["steps", "tests", "coverage", "scan", "findings"];
+const KINDS: &[&str] = &[
+    "steps",
+    "tests",
+    "coverage",
+    "scan",
+    "findings",
+    "signature",
+];
 
 /// The gates of a stage. A stage that names none has the one that everybody
 /// expects: its steps succeed.
@@ -29,6 +36,19 @@ pub(crate) fn read(of: &Fields<'_>, sink: &Sink) -> Vec<Marked<Gate>> {
         }
     }
     gates
+}
+
+/// Whether one of a stage's gates brings a command of its own, so that there need
+/// be no other steps.
+pub(crate) fn bring_commands(of: &Fields<'_>) -> bool {
+    let is_signature = |item: &Node| match &item.value {
+        Value::Map(entries) => entries.iter().any(|(key, _)| key.value == "signature"),
+        _ => false,
+    };
+    match of.get("gates").map(|node| &node.value) {
+        Some(Value::List(items)) => items.iter().any(is_signature),
+        _ => false,
+    }
 }
 
 fn gate(node: &Node, sink: &Sink) -> Option<Marked<Gate>> {
@@ -70,6 +90,9 @@ fn gate(node: &Node, sink: &Sink) -> Option<Marked<Gate>> {
             report: fields::text(inner, "tests", sink)?.value,
         },
         "coverage" => coverage(inner, at, sink)?,
+        "signature" => Gate::Signature {
+            artifact: fields::text(inner, "signature", sink)?.value,
+        },
         "scan" => {
             let (artifact, none_of, but) = forbids(inner, at, &language::SCAN, "artifact", sink)?;
             Gate::Scan {

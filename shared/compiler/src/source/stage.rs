@@ -260,6 +260,7 @@ fn kind(of: &Fields<'_>, at: &Span, sink: &Sink) -> (Kind, Option<Marked<String>
             let kind = approval::read(of, key, node, sink).map_or(Kind::Unclear, Kind::Approval);
             (kind, None)
         }
+        (None, None, None) if super::gates::bring_commands(of) => (Kind::Build, None),
         (None, None, None) => {
             sink.error_help(
                 at,

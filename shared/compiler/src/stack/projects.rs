@@ -26,6 +26,8 @@ pub(super) struct Project<'a> {
     pub(super) environments: IndexMap<EnvironmentName, &'a Environment>,
     /// Whether some of them work in no environment.
     pub(super) makes: bool,
+    /// Whether some of them verify signatures.
+    pub(super) verifies: bool,
 }
 
 impl Project<'_> {
@@ -105,7 +107,9 @@ fn projects<'a>(
                 builds: Vec::new(),
                 environments: IndexMap::new(),
                 makes: false,
+                verifies: false,
             });
+        project.verifies |= stage.gates.iter().any(|gate| gate.verifies().is_some());
         project.builds.push(build.clone());
         match &stage.environment {
             None => project.makes = true,

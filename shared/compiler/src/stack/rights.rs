@@ -15,6 +15,7 @@ pub(super) fn of(project: &Project<'_>) -> Vec<Value> {
     let mut statements = logs(project);
     statements.extend(reports(project));
     statements.extend(images(project));
+    statements.extend(signatures(project));
     statements.extend(objects(project));
     statements.extend(project.environments.values().flat_map(|e| way_in(e)));
     statements.extend(codedeploy(project));
@@ -109,6 +110,14 @@ fn images(project: &Project<'_>) -> Vec<Value> {
         statements.push(allow(&actions, own));
     }
     statements
+}
+
+/// AWS Signer's plugin asks whether what an image was signed with was revoked. By
+/// which profile, and of whose account, only the signature says; the trust policy
+/// says which of them count.
+fn signatures(project: &Project<'_>) -> Option<Value> {
+    let asks = || allow(&["signer:GetRevocationStatus"], vec![json!("*")]);
+    project.verifies.then(asks)
 }
 
 fn is_object(artifact: &Artifact) -> bool {

@@ -37,6 +37,9 @@ pub struct ClearSnapshot {
     pub must_have_passed: Vec<usize>,
     /// The artifacts to deploy, by name.
     pub artifacts: Vec<String>,
+    /// Those of them that are deployed only when their signature was verified
+    /// before. A rollback names none here: its own build verifies.
+    pub signed: Vec<String>,
     /// The approval that guards the deploy and the decisions on it. `None` inside
     /// means that the definition wants one and there is none.
     pub approval: Option<Option<(Request, Vec<Decision>)>>,
@@ -221,7 +224,29 @@ fn artifacts(
             Some(known) => artifacts.push(known.clone()),
         }
     }
+    reasons.extend(unverified(seen, evidence, &artifacts));
     artifacts
+}
+
+/// What is to be deployed signed, and of whose very digest no signature gate
+/// said that it is.
+fn unverified(
+    seen: &ClearSnapshot,
+    evidence: Option<&Evidence>,
+    artifacts: &[ArtifactEvidence],
+) -> Vec<Reason> {
+    let verified = |artifact: &ArtifactEvidence| {
+        evidence.is_some_and(|e| e.is_verified(&artifact.name, &artifact.digest))
+    };
+    artifacts
+        .iter()
+        .filter(|artifact| seen.signed.contains(&artifact.name) && !verified(artifact))
+        .map(|ArtifactEvidence { name, digest, .. }| {
+            let why =
+                format!("no gate has verified the signature of {digest} of artifact {name:?}");
+            (ErrorName::GateDenied, why)
+        })
+        .collect()
 }
 
 /// Where the newest wins: whether a newer release waits, or runs there already.

@@ -17,6 +17,9 @@ pub struct Artifact {
     /// The pipeline that builds it, when it is not this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<From>,
+    /// Whether it is deployed only when its signature was verified. Of images.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub signed: bool,
 }
 
 impl Artifact {

@@ -1,9 +1,10 @@
 //! Going back by hand: a pipeline of its own, made from the first.
 
 use super::{
-    Approval, Build, Definition, Deploy, Effect, Environment, Event, Purpose, Seconds, Stage,
-    Trigger, Work,
+    Approval, Artifact, Build, Definition, Deploy, Effect, Environment, Event, Purpose, Seconds,
+    Stage, Trigger, Work,
 };
+use crate::gate::Gate;
 use crate::ids::{EnvironmentName, GroupName, StageName};
 
 /// How long people have to agree to a rollback: somebody waits for it.
@@ -21,6 +22,25 @@ impl Deploy {
         build.exports.clear();
         build.reports.clear();
         build
+    }
+
+    /// What judges a build that brings back what ran before: `gates`, and for each
+    /// signed artifact that its signature is verified, before anything is changed.
+    /// `artifact` finds a declaration by its name.
+    pub fn undone_under<'a>(
+        &self,
+        mut gates: Vec<Gate>,
+        artifact: impl Fn(&str) -> Option<&'a Artifact>,
+    ) -> Vec<Gate> {
+        for name in &self.artifacts {
+            let gate = Gate::Signature {
+                artifact: name.clone(),
+            };
+            if artifact(name).is_some_and(|a| a.signed) && !gates.contains(&gate) {
+                gates.push(gate);
+            }
+        }
+        gates
     }
 }
 
@@ -116,11 +136,9 @@ impl Definition {
             effect: Effect::Undo,
             build: deploy.undone_by(environment),
         });
-        way.push(made(
-            "",
-            format!("Brings {name} back to what ran before."),
-            work,
-        ));
+        let mut goes_back = made("", format!("Brings {name} back to what ran before."), work);
+        goes_back.gates = deploy.undone_under(goes_back.gates, |name| self.artifacts.get(name));
+        way.push(goes_back);
         let smoke = self.stages[index..]
             .iter()
             .find(|s| s.of.as_ref() == Some(&stage.name) && matches!(s.work, Work::Build(_)));

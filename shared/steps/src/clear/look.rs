@@ -77,6 +77,7 @@ pub(super) async fn observe<T: Table, R: Outside>(
             .map(|(at, _)| at)
             .collect(),
         artifacts: deploy.artifacts.clone(),
+        signed: signed(running, deploy),
         approval,
         directory,
         controls: in_force.controls.clone(),
@@ -146,6 +147,18 @@ async fn origin<R: Outside>(outside: &R, running: &Running) -> Result<Option<Ori
         None => None,
         Some(action) => Some(outside.origin(action, &head.execution).await?),
     })
+}
+
+/// The artifacts to deploy whose signatures must have been verified by now. What a
+/// rollback brings back is verified by its own build, before its steps: no stage
+/// comes before it that could have done so.
+fn signed(running: &Running, deploy: &Deploy) -> Vec<String> {
+    if is_rollback(running) {
+        return Vec::new();
+    }
+    let declared = &running.definition.artifacts;
+    let signed = |name: &&String| declared.get(*name).is_some_and(|artifact| artifact.signed);
+    deploy.artifacts.iter().filter(signed).cloned().collect()
 }
 
 /// The images to deploy that their registry no longer has. Other artifacts are

@@ -253,7 +253,7 @@ fn not_judged(seen: &BuildEvidence, gates: &[Judged]) -> Vec<String> {
             Gate::Tests { report }
             | Gate::Coverage { report, .. }
             | Gate::Findings { report, .. } => report == name,
-            Gate::Steps | Gate::Scan { .. } => false,
+            Gate::Steps | Gate::Scan { .. } | Gate::Signature { .. } => false,
         })
     };
     seen.reports

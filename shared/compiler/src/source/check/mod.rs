@@ -13,6 +13,7 @@ mod names;
 mod overlap;
 mod quorum;
 mod routes;
+mod signatures;
 mod variables;
 
 use super::pipeline::RawPipeline;
@@ -37,6 +38,7 @@ pub(crate) fn check(
         guards::projects(raw, stage, sink);
     }
     artifacts::check(raw, routes, sink);
+    signatures::check(raw, routes, sink);
     guards::check(raw, routes, sink);
     self::routes::check(raw, routes, sink);
     environments::check(raw, routes, sink);

@@ -110,7 +110,7 @@ pub(super) const ARTIFACT: &str = r##"on:
   push: { branches: [main] }
   upstream: { pipeline: base-images, branch: main }
 artifacts:
-  image: { type: image, repository: team/shop, version: semver, keep: 10 }
+  image: { type: image, repository: team/shop, version: semver, keep: 10, signed: true }
   module: { type: archive, path: dist/module.zip }
   plan: { type: plan, path: tfplan }
   workflows: { type: files, paths: ["workflows/*.json", schema.json] }
@@ -276,7 +276,7 @@ pub(super) const PARALLEL: &str = r##"stages:
 "##;
 
 pub(super) const GATES: &str = r##"artifacts:
-  image: { type: image, repository: shop }
+  image: { type: image, repository: shop, signed: true }
 stages:
   - name: Package
     steps: [make test scan image push]
@@ -291,6 +291,10 @@ stages:
       - coverage: { report: lines, at-least: 80 }
       - scan: { artifact: image, none-of: [CRITICAL], only-new: true, unless: waiver }
       - findings: { report: sast, none-of: [CRITICAL, HIGH], only-new: true, unless: { sign-off: security } }
+  - name: Verify
+    install: [./scripts/trust.sh]
+    gates:
+      - signature: image
 "##;
 
 pub(super) const DEPLOY: &str = r##"artifacts:

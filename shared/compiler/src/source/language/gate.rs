@@ -69,6 +69,11 @@ pub(crate) static GATE: Object = Object {
             Kind::Object(&FINDINGS),
             "The scanner's `sarif` report has nothing of what is forbidden.",
         ),
+        optional(
+            "signature",
+            NAME_OR_FILLED,
+            "Notation has verified the signature of this `signed` image, by digest. The gate brings its own command, `notation verify`, which runs after `install` and before the stage's steps; the digest that was verified is evidence. Whom to trust is not Gatewright's to say: the build image or `install` brings Notation, the plugin and its trust store (AWS Signer's installer has all three), the trust policy (`notation policy import trustpolicy.json`) and the log-in to the registry (Docker's, or `NOTATION_USERNAME` and `NOTATION_PASSWORD`). The policy's level has to be `strict`: one that skips is refused here, one that only audits lets everything through. The gate belongs to a stage after the one that produces the image, and to deploys as well where it is to be verified again after days of waiting.",
+        ),
     ],
     example: examples::GATES,
 };

@@ -181,6 +181,12 @@ pub(crate) static ARTIFACT: Object = Object {
             "`20`",
             "How many are kept; what is deployed is kept anyway.",
         ),
+        default(
+            "signed",
+            Kind::Flag,
+            "`false`",
+            "Of an `image`: it is deployed only when a `signature` gate of the same release has verified the signature of its very digest. A stage before each deploy has that gate. Ways back verify the signature of what they bring back before their own steps.",
+        ),
         optional(
             "from",
             Kind::Object(&FROM),

@@ -82,7 +82,7 @@ const SERVICES: Key = optional(
 const STAGE_STEPS: Key = optional(
     "steps",
     STEPS,
-    "What the stage does, in order. Every build and deploy has steps.",
+    "What the stage does, in order. Every build and deploy has steps, but one with a `signature` gate needs no others than the gate's own.",
 );
 const FINALLY: Key = optional("finally", STEPS, "What runs last, also after a failure.");
 const EXPORTS: Key = optional(

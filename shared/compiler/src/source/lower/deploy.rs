@@ -190,6 +190,7 @@ fn undo(stage: &Stage, raw: &RawPipeline) -> Option<Stage> {
     }
     let mut build = deploy.undone_by(&environment.environment);
     build.finally.clear();
+    let gates = deploy.undone_under(vec![Gate::Steps], |name| raw.artifact(name));
     Some(Stage {
         name: named(&stage.name, "roll back"),
         description: "Brings back what ran before.".to_owned(),
@@ -200,7 +201,7 @@ fn undo(stage: &Stage, raw: &RawPipeline) -> Option<Stage> {
             effect: Effect::Undo,
             build,
         }),
-        gates: vec![Gate::Steps],
+        gates,
         migration: None,
         on_failure: None,
     })
