@@ -135,16 +135,65 @@ async fn a_holder_whose_execution_vanished_is_found_by_the_sweep() {
     let (world, _first, mut second) = two().await;
     world.executions.end(&world.head("first").await.execution);
     world.clock.pass(3 * 3_600);
-    // Its overdue build is given up first, then its lock is healed.
+    // Its overdue build is given up first, then it ends and its lock goes on.
     for _ in 0..3 {
         world.call("Sweep", json!({})).await.unwrap();
         world.clock.pass(60);
     }
     assert_eq!(holder(&world).await, json!("second"));
+    world.deliver().await.unwrap();
+    world.has_ended("first", Status::FailedClean).await;
     assert_eq!(
         second.go(&world).await,
         Stand::Waits("Deploy to Staging".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_dead_holder_ends_as_its_event_would_have_ended_it() {
+    let world = World::new().await;
+    let mut run = Run::start(&world, "first", World::push());
+    until(&world, &mut run, "Deploy to Staging").await;
+    // The lease runs out before the deploy's own time does.
+    let (pipeline, staging) = ("pl-gps-001".parse().unwrap(), "staging".parse().unwrap());
+    let (lock, rev) = world.store.lock(&pipeline, &staging).await.unwrap();
+    let short = lock
+        .taken(&id("first"), gatewright_aws::Clock::now(&world.clock), 1)
+        .unwrap();
+    let write =
+        gatewright_aws::Store::<gatewright_fakes::MemoryTable>::lock_write(&short, rev).unwrap();
+    gatewright_aws::table::Table::write(world.store.table(), vec![write])
+        .await
+        .unwrap();
+    world.executions.end(&world.head("first").await.execution);
+    world.clock.pass(60);
+    world.call("Sweep", json!({})).await.unwrap();
+    let head = world.has_ended("first", Status::FailedDirty).await;
+    assert_eq!(head.failure.unwrap().error, "Stopped");
+    assert_eq!(world.running_build().await, None, "its deploy goes on");
+    let (lock, _) = world.store.lock(&pipeline, &staging).await.unwrap();
+    assert!(lock.holder.is_none() && lock.is_dirty(), "{lock:?}");
+}
+
+#[tokio::test]
+async fn a_deploy_that_is_under_way_is_stopped_before_its_lock_is_given_up() {
+    let world = World::new().await;
+    let mut run = Run::start(&world, "first", World::push());
+    until(&world, &mut run, "Deploy to Staging").await;
+    let detail = json!({ "status": "ABORTED", "name": "first", "cause": null, "error": null });
+    let event =
+        json!({ "detail-type": "Step Functions Execution Status Change", "detail": detail });
+    world.store.table().crash_before(0);
+    world
+        .call("FinishRelease", event.clone())
+        .await
+        .unwrap_err();
+    assert_eq!(holder(&world).await, json!("first"));
+    assert_eq!(world.running_build().await, None, "its deploy goes on");
+    world.call("FinishRelease", event).await.unwrap();
+    world.deliver().await.unwrap();
+    world.has_ended("first", Status::FailedDirty).await;
+    assert_eq!(holder(&world).await, Value::Null);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use gatewright_aws::Clock;
 use gatewright_domain::evidence::{BuildStatus, Percent};
-use gatewright_domain::order::{Given, Order};
+use gatewright_domain::order::{Given, Order, Target};
 use gatewright_domain::pipeline::{Definition, Event, Migration, Trigger};
 use gatewright_domain::release::Status;
 use gatewright_domain::undo::{RolledBack, TakenBack};
@@ -389,6 +389,48 @@ async fn a_change_that_undoes_itself_stays_back_and_is_history() {
     let digest = taken.digest.clone();
     let found = gatewright_domain::decide::undo::stays_back(Some(taken), &digest);
     assert_eq!(found.unwrap().0, ErrorName::TakenBack);
+}
+
+#[tokio::test]
+async fn a_deploy_that_a_halt_stopped_before_it_began_is_not_undone() {
+    let (mut place, deploy) = dairy().await;
+    place.release(&[("one", '1')]).await;
+    let (pipeline, environment) = (place.definition.id.clone(), place.environment.clone());
+    let hold = Order::Hold {
+        pipeline: pipeline.clone(),
+        environment: environment.clone(),
+        reason: "looking".to_owned(),
+    };
+    place.order(hold).await.unwrap();
+    let mut run = Run::start(&place.world, "two", place.input(&commit('2')));
+    let clear = Stand::Waits(format!("{deploy}: clear to deploy"));
+    while run.go(&place.world).await != clear {
+        assert!(place.world.goes_well("two").await, "{:?}", run.path);
+    }
+    // It is cleared, and halted before its deploy begins.
+    let unhold = Order::Unhold {
+        pipeline: pipeline.clone(),
+        environment,
+        reason: "looked".to_owned(),
+    };
+    place.order(unhold).await.unwrap();
+    let halt = Order::Halt {
+        of: Target::Pipeline(pipeline),
+        reason: "incident".to_owned(),
+    };
+    place.order(halt).await.unwrap();
+    let builds = place.world.builds.ids().len();
+    let end = run.go(&place.world).await;
+    assert_eq!(end, Stand::Ended("failed-clean".to_owned()));
+    let head = place.world.has_ended("two", Status::FailedClean).await;
+    assert_eq!(head.failure.unwrap().error, "Halted");
+    assert_eq!(
+        place.world.builds.ids().len(),
+        builds,
+        "something was undone"
+    );
+    assert!(place.taken_back().await.is_empty() && place.rollbacks().await.is_empty());
+    assert_eq!(place.runs().await, "one");
 }
 
 #[tokio::test]

@@ -2,23 +2,20 @@
 //! execution that ended any other way: terminal state, locks handed on, open
 //! requests closed, running builds stopped.
 
-mod close;
+mod stopped;
 
 use gatewright_aws::Clock;
 use gatewright_aws::builds::Builds;
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, Store};
 use gatewright_aws::table::Table;
-use gatewright_domain::decide::ending;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::release::{Failure as Why, Head, Status};
 use gatewright_domain::text::shortened;
 use gatewright_domain::trigger::TriggerInput;
-use gatewright_domain::{
-    Digest, EnvironmentName, ErrorName, PipelineId, ReleaseId, StageName, Timestamp,
-};
+use gatewright_domain::{Digest, ErrorName, PipelineId, ReleaseId, StageName, Timestamp};
 use gatewright_handler::{Failure, parse};
-use gatewright_steps::until_settled;
+use gatewright_steps::{end_release, until_settled};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -61,9 +58,9 @@ where
     C: Clock,
 {
     let head = if raw.get("detail-type").is_some() {
-        match close::stopped(&raw)? {
+        match stopped::stopped(&raw)? {
             Some((release, why)) => {
-                close::end(store, builds, registry, &release, Some(why), clock.now()).await?
+                end_release(store, builds, registry, &release, Some(why), clock.now()).await?
             }
             None => return Ok(json!({ "ignored": true })),
         }
@@ -73,7 +70,7 @@ where
         match store.head(&input.release).await? {
             Some(head) if !is_of(&head.value, &input) => return Ok(another(&input)),
             Some(_) => {
-                close::end(store, builds, registry, &input.release, caught, clock.now()).await?
+                end_release(store, builds, registry, &input.release, caught, clock.now()).await?
             }
             None => {
                 Some(until_settled(|| refused(store, &input, caught.clone(), clock.now())).await?)
@@ -186,23 +183,4 @@ async fn refused<T: Table>(
             now,
         )
         .await?)
-}
-
-/// How the release ends, put into its head; with the environments that it leaves
-/// unknown.
-pub(crate) fn ended(
-    head: &mut Head,
-    records: &[gatewright_domain::release::StageRecord],
-    caught: Option<Why>,
-    now: Timestamp,
-) -> (Fact, Vec<EnvironmentName>) {
-    let ending = ending(records, caught);
-    head.status = ending.status;
-    head.failure.clone_from(&ending.failure);
-    head.ended_at = Some(now);
-    let fact = Fact::ReleaseEnded {
-        status: ending.status,
-        failure: ending.failure,
-    };
-    (fact, ending.dirty)
 }

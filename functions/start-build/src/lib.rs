@@ -12,7 +12,7 @@ use gatewright_aws::store::{
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_aws::{Clock, Kind};
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::pipeline::{Build, Stage, Work};
+use gatewright_domain::pipeline::{Build, Effect, Stage, Work};
 use gatewright_domain::release::{StageRecord, StageStatus};
 use gatewright_domain::undo::Outcome;
 use gatewright_domain::wait::{Answer, Awaited, Wait};
@@ -96,15 +96,11 @@ async fn record<T: Table>(
         Failure::bad_input(format!("stage {:?} runs no build", stage.name.as_str()))
     })?;
     let last = store.last_attempt(&input.release, index).await?;
+    let nothing = stage.undoes() && !has_begun(store, &running, stage).await?;
     let attempt = match attempt_after(last.as_ref(), build) {
+        Attempt::Start(_) if nothing => return answer(store, input, index, passed(), now).await,
         Attempt::Start(attempt) | Attempt::TakeUp(attempt) => attempt,
-        Attempt::Over(answer) => {
-            store
-                .table()
-                .write(vec![input.answer_write(index, answer, now)?])
-                .await?;
-            return Ok(None);
-        }
+        Attempt::Over(over) => return answer(store, input, index, over, now).await,
     };
     let wait = wait(input, index, attempt, build, last.as_ref(), now);
     let waiting = store.wait(&WaitKey::of(&wait)).await?.map(|seen| seen.rev);
@@ -145,6 +141,34 @@ async fn record<T: Table>(
         Err(failure) if failure.may_pass() => Err(failure),
         order => Ok(Some((record, order))),
     }
+}
+
+/// Answers the task at once: there is nothing to start.
+async fn answer<T: Table>(
+    store: &Store<T>,
+    input: &TaskInput,
+    index: usize,
+    answer: Answer,
+    now: Timestamp,
+) -> Result<Option<Begun>, Failure> {
+    let write = input.answer_write(index, answer, now)?;
+    store.table().write(vec![write]).await?;
+    Ok(None)
+}
+
+/// Whether the release has begun to change the stage's environment. A deploy that
+/// a halt or a lost lock refused has not: there is nothing to undo, and its version
+/// is not to blame.
+async fn has_begun<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    stage: &Stage,
+) -> Result<bool, Failure> {
+    let records = store.stages(&running.head.value.release).await?;
+    let change = |r: &StageRecord| r.deploys && r.effect != Some(Effect::Undo);
+    Ok(records
+        .iter()
+        .any(|r| change(r) && r.environment == stage.environment))
 }
 
 enum Attempt {

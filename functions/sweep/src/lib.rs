@@ -13,13 +13,14 @@ use gatewright_aws::table::{Table, When};
 use gatewright_aws::tasks::Executions;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Lock;
+use gatewright_domain::release::Failure as Why;
 use gatewright_domain::wait::{Awaited, Wait};
 use gatewright_domain::{ErrorName, Timestamp, after};
 use gatewright_handler::Failure;
 use gatewright_handler::task::{RESEND_SECONDS, TaskInput};
 use gatewright_steps::{
-    BuildKey, Settled, clear_stage, fail_build, hand_on, settle_build, settle_scan, settle_watch,
-    until_settled,
+    BuildKey, Settled, clear_stage, end_release, fail_build, hand_on, settle_build, settle_scan,
+    settle_watch, until_settled,
 };
 use serde_json::{Value, json};
 
@@ -58,7 +59,7 @@ where
     for thing in due {
         let outcome = match thing {
             Due::Wait(wait) => look_after(store, builds, registry, metrics, wait, now).await,
-            Due::Lock(lock) => heal(store, registry, executions, &lock, now).await,
+            Due::Lock(lock) => heal(store, builds, registry, executions, &lock, now).await,
         };
         if let Err(failure) = outcome {
             failed += 1;
@@ -183,9 +184,13 @@ async fn overdue_build<T: Table, B: Builds, R: Outside>(
     until_settled(|| fail_build(store, &key, error, &why, now)).await
 }
 
-/// A lock whose lease has run out: a living holder keeps it, a dead one loses it.
-async fn heal<T: Table, R: Outside, X: Executions>(
+/// A lock whose lease has run out: a living holder keeps it. A dead one whose end
+/// nobody noticed ends now, exactly as the event of its execution would have ended
+/// it: its builds are stopped, and what it leaves unknown is held. One that has
+/// ended only loses the lock.
+async fn heal<T: Table, B: Builds, R: Outside, X: Executions>(
     store: &Store<T>,
+    builds: &B,
     registry: &R,
     executions: &X,
     lock: &Seen<Lock>,
@@ -202,6 +207,18 @@ async fn heal<T: Table, R: Outside, X: Executions>(
             .unwrap_or(false),
         Some(_) | None => false,
     };
+    let unnoticed = head.as_ref().is_some_and(|h| !h.value.status.has_ended());
+    if unnoticed && !alive {
+        let died = Why {
+            stage: None,
+            error: "Stopped".to_owned(),
+            cause: "the execution ended outside of its own states, and no event told of it"
+                .to_owned(),
+        };
+        let release = &holder.release;
+        end_release(store, builds, registry, release, Some(died), now).await?;
+        return Ok(());
+    }
     let next = if alive {
         lock.value.taken(&holder.release, now, LEASE_SECONDS)
     } else {

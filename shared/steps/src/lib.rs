@@ -6,6 +6,7 @@
 
 mod build;
 mod clear;
+mod end;
 mod fail;
 mod observe;
 mod order;
@@ -18,6 +19,7 @@ mod watch;
 
 pub use build::{BuildKey, Settled, settle_build};
 pub use clear::{clear_stage, hand_on, release_lock};
+pub use end::end_release;
 pub use fail::fail_build;
 pub use order::order;
 pub use retain::{forget_old, forget_when_cleared, retain_for};

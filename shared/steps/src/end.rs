@@ -1,5 +1,7 @@
-//! Ends a release that was admitted, whatever ended it.
+//! Ends a release that was admitted, whatever ended it: `Finish`, the event of an
+//! execution that was stopped, or the sweep, which finds that one died unnoticed.
 
+use crate::{Settled, hand_on, known_definition, release_lock, settle_build, until_settled};
 use gatewright_aws::builds::Builds;
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{
@@ -7,6 +9,7 @@ use gatewright_aws::store::{
 };
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::approval::State;
+use gatewright_domain::decide::ending;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::{Hold, Holding};
 use gatewright_domain::order::MOST_REASON;
@@ -16,47 +19,14 @@ use gatewright_domain::text::shortened;
 use gatewright_domain::trigger::{Cause, UpstreamOrigin};
 use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
-use gatewright_steps::{hand_on, known_definition, release_lock, settle_build, until_settled};
-use serde_json::Value;
-
-/// The release and the reason in the event of an execution that failed, timed
-/// out or was stopped; nothing for events of other kinds.
-pub(crate) fn stopped(event: &Value) -> Result<Option<(ReleaseId, Why)>, Failure> {
-    let detail = &event["detail"];
-    let word = match detail["status"].as_str() {
-        Some("ABORTED") => "was stopped from outside",
-        Some("TIMED_OUT") => "ran over its whole time budget",
-        Some("FAILED") => "failed outside of its own states",
-        _ => return Ok(None),
-    };
-    let name = detail["name"]
-        .as_str()
-        .ok_or_else(|| Failure::bad_input("the event names no execution"))?;
-    let release = name
-        .parse()
-        .map_err(|e: gatewright_domain::ids::InvalidId| Failure::bad_input(e.to_string()))?;
-    let cause = match detail["cause"].as_str() {
-        Some(cause) if !cause.is_empty() => format!("the execution {word}: {cause}"),
-        _ => format!("the execution {word}"),
-    };
-    let error = detail["error"]
-        .as_str()
-        .filter(|e| !e.is_empty())
-        .unwrap_or("Stopped")
-        .to_owned();
-    Ok(Some((
-        release,
-        Why {
-            stage: None,
-            error,
-            cause,
-        },
-    )))
-}
 
 /// Ends the release if it has not ended; gives its head, or nothing when there is
-/// no such release.
-pub(crate) async fn end<T: Table, B: Builds, R: Outside>(
+/// no such release. Builds that still run are stopped first: once the lock is
+/// given up, whoever comes next must be alone in the environment.
+///
+/// # Errors
+/// When a service or the table fails; doing it again is safe.
+pub async fn end_release<T: Table, B: Builds, R: Outside>(
     store: &Store<T>,
     builds: &B,
     outside: &R,
@@ -79,7 +49,8 @@ pub(crate) async fn end<T: Table, B: Builds, R: Outside>(
 
 /// Reads at its source what became of builds that are not judged yet, so that the
 /// record ends with what is true: a deploy that has come to its end has changed
-/// its environment, whatever stopped the execution meanwhile.
+/// its environment, whatever stopped the execution meanwhile. Those that still run
+/// are stopped.
 async fn look_again<T: Table, B: Builds, R: Outside>(
     store: &Store<T>,
     builds: &B,
@@ -93,7 +64,10 @@ async fn look_again<T: Table, B: Builds, R: Outside>(
     }
     for record in store.stages(release).await? {
         if let (StageStatus::Running, Some(build)) = (record.status, &record.build) {
-            settle_build(store, builds, outside, build, now).await?;
+            match settle_build(store, builds, outside, build, now).await? {
+                Settled::StillRunning => builds.stop(build).await?,
+                Settled::Judged(_) | Settled::Already | Settled::NotOurs(_) => {}
+            }
         }
     }
     Ok(())
@@ -124,7 +98,7 @@ async fn once<T: Table>(
     }
     let mut commit = Commit::of(&seen);
     commit = close_requests(store, commit, caught.as_ref()).await?;
-    let (fact, dirty) = crate::ended(&mut commit.head, &records, caught, now);
+    let (fact, dirty) = ended(&mut commit.head, &records, caught, now);
     for environment in &environments {
         commit = if dirty.contains(environment) {
             keep(store, commit, environment, now).await?
@@ -251,4 +225,23 @@ async fn close_requests<T: Table>(
             });
     }
     Ok(commit)
+}
+
+/// How the release ends, put into its head; with the environments that it leaves
+/// unknown.
+fn ended(
+    head: &mut Head,
+    records: &[StageRecord],
+    caught: Option<Why>,
+    now: Timestamp,
+) -> (Fact, Vec<EnvironmentName>) {
+    let ending = ending(records, caught);
+    head.status = ending.status;
+    head.failure.clone_from(&ending.failure);
+    head.ended_at = Some(now);
+    let fact = Fact::ReleaseEnded {
+        status: ending.status,
+        failure: ending.failure,
+    };
+    (fact, ending.dirty)
 }

@@ -1,0 +1,669 @@
+//! The product's own decisions, asked about the model's state.
+//!
+//! They are pure functions, so each question is asked once and its answer kept:
+//! there are far fewer questions than states.
+
+use crate::state::{Deployed, Hold, Kind, Lock, Record, Rel, Request, State, Status, Version, Why};
+use crate::undo;
+use gatewright_domain::approval::{self, Choice, Decision, Via};
+use gatewright_domain::control::{Controls, Halt, Said};
+use gatewright_domain::decide::{self, ClearSnapshot, Clearance, Obstacle, may_go_on};
+use gatewright_domain::evidence::{ArtifactEvidence, BuildEvidence, BuildStatus};
+use gatewright_domain::lock::{self, Holding, Waiting};
+use gatewright_domain::people::{Directory, Group, Person};
+use gatewright_domain::pipeline::{Effect, Queue, Quorum};
+use gatewright_domain::release::{
+    Deployment, Failure, Head, StageRecord, StageStatus, evidence_before,
+};
+use gatewright_domain::trigger::TriggerInput;
+use gatewright_domain::undo::{TakenBack, WaysBack};
+use gatewright_domain::{Digest, EnvironmentName, ErrorName, Timestamp};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::str::FromStr;
+
+/// The build stage's, the approval's, the deploy's, the test's and the way back's
+/// position.
+const BUILD: usize = 0;
+const ASK: usize = 1;
+const DEPLOY: usize = 2;
+const VERIFY: usize = 3;
+const UNDO: usize = 4;
+/// The name of the one artifact.
+const IMAGE: &str = "image";
+/// A lease, in seconds. There is no clock here: a lease may run out at any time.
+const LEASE: i64 = 3_600;
+
+/// What `clear` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cleared {
+    /// Now, under this lock.
+    Now(Lock),
+    /// Later; whether a hold is among what is in the way.
+    Later {
+        /// Whether a hold is in the way.
+        held: bool,
+    },
+    /// Not at all.
+    Never(Why),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Question {
+    Clear {
+        rel: Rel,
+        status: Status,
+        evidence: Version,
+        request: Request,
+        halted: bool,
+        lock: Lock,
+        queue: Vec<Rel>,
+        current: Option<Deployed>,
+        taken_back: bool,
+        saw: Option<Rel>,
+    },
+    Runs(Rel, Option<Deployed>),
+    Target(Vec<Deployed>, u8, Vec<Rel>, Option<Rel>),
+    GoOn(Rel, bool),
+    End([Record; 2], Option<bool>, bool, Version, Rel),
+    Taken(Lock, Rel),
+    Released(Lock, Rel),
+    Held(Lock, Hold),
+    Unheld(Lock),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Answer {
+    Cleared(Cleared),
+    Lock(Option<Lock>),
+    Ending(Status, bool),
+    Target(Option<Deployed>),
+    Yes(bool),
+}
+
+thread_local! {
+    static KNOWN: RefCell<HashMap<Question, Answer>> = RefCell::new(HashMap::new());
+}
+
+fn ask(question: Question) -> Answer {
+    let known = KNOWN.with_borrow(|known| known.get(&question).cloned());
+    known.unwrap_or_else(|| {
+        let answer = decide(&question);
+        KNOWN.with_borrow_mut(|known| known.insert(question, answer.clone()));
+        answer
+    })
+}
+
+/// May the release's deploy begin now? (`decide::clear`)
+pub fn clear(state: &State, rel: Rel, status: Status) -> Cleared {
+    let release = state.of(rel);
+    match ask(Question::Clear {
+        rel,
+        status,
+        evidence: release.evidence,
+        request: release.request,
+        halted: state.halted,
+        lock: state.lock,
+        queue: state.queue.clone(),
+        current: state.current().copied(),
+        taken_back: undo::stays_back(state, release.evidence),
+        saw: rel.is_rollback().then_some(release.saw),
+    }) {
+        Answer::Cleared(cleared) => cleared,
+        Answer::Lock(_) | Answer::Ending(..) | Answer::Target(_) | Answer::Yes(_) => {
+            Cleared::Never(Why::Refused)
+        }
+    }
+}
+
+/// Do people's orders let the deploy begin? (`decide::may_go_on`)
+pub fn goes_on(state: &State, rel: Rel) -> bool {
+    ask(Question::GoOn(rel, state.halted)) == Answer::Yes(true)
+}
+
+/// How the release ends, and whether it leaves the environment unknown.
+/// (`decide::ending`)
+pub fn ending(state: &State, rel: Rel, caught: bool) -> (Status, bool) {
+    let release = state.of(rel);
+    let question = Question::End(
+        release.records,
+        release.verified,
+        caught,
+        release.evidence,
+        rel,
+    );
+    match ask(question) {
+        Answer::Ending(status, dirty) => (status, dirty),
+        Answer::Cleared(_) | Answer::Lock(_) | Answer::Target(_) | Answer::Yes(_) => {
+            (Status::FailedDirty, true)
+        }
+    }
+}
+
+/// Does the environment run what whoever asked for the rollback saw there?
+/// (`decide::undo::still_runs`)
+pub fn still_runs(state: &State, saw: Rel) -> bool {
+    ask(Question::Runs(saw, state.current().copied())) == Answer::Yes(true)
+}
+
+/// What a rollback that is asked for now would bring back, if nothing speaks
+/// against it. (`decide::undo::judge_rollback`)
+pub fn target(state: &State, to: Option<Rel>) -> Option<Deployed> {
+    let failed = |rel: &Rel| {
+        let release = state.of(*rel);
+        let one = |record: &Record| matches!(record, Record::Failed { .. });
+        release.verified == Some(false) || release.records.iter().any(one)
+    };
+    let failed = Rel::MOVING.into_iter().filter(failed).collect();
+    let deployed = state.deployed.clone();
+    match ask(Question::Target(deployed, state.taken_back, failed, to)) {
+        Answer::Target(target) => target,
+        Answer::Cleared(_) | Answer::Lock(_) | Answer::Ending(..) | Answer::Yes(_) => None,
+    }
+}
+
+/// `Lock::taken`.
+pub fn taken(lock: Lock, rel: Rel) -> Option<Lock> {
+    locked(Question::Taken(lock, rel))
+}
+
+/// `Lock::released`.
+pub fn released(lock: Lock, rel: Rel) -> Option<Lock> {
+    locked(Question::Released(lock, rel))
+}
+
+/// `Lock::held`.
+pub fn held(lock: Lock, hold: Hold) -> Lock {
+    locked(Question::Held(lock, hold)).unwrap_or(lock)
+}
+
+/// `Lock::unheld`.
+pub fn unheld(lock: Lock) -> Lock {
+    locked(Question::Unheld(lock)).unwrap_or(lock)
+}
+
+fn locked(question: Question) -> Option<Lock> {
+    match ask(question) {
+        Answer::Lock(lock) => lock,
+        Answer::Cleared(_) | Answer::Ending(..) | Answer::Target(_) | Answer::Yes(_) => None,
+    }
+}
+
+fn decide(question: &Question) -> Answer {
+    match question {
+        Question::Clear {
+            rel,
+            status,
+            evidence,
+            request,
+            halted,
+            lock,
+            queue,
+            current,
+            taken_back,
+            saw,
+        } => {
+            let mut head = head(*rel, *status);
+            if let (Some(trigger), Some(saw)) = (&mut head.trigger, saw) {
+                trigger.instead_of = Some(id(*saw));
+            }
+            let records = vec![built(*rel, *evidence)];
+            let seen = ClearSnapshot {
+                signed: Vec::new(),
+                rollback: rel.is_rollback(),
+                must_have_passed: if rel.is_rollback() {
+                    Vec::new()
+                } else {
+                    vec![BUILD]
+                },
+                approval: (!rel.is_rollback()).then(|| asked(*rel, *request)),
+                index: DEPLOY,
+                environment: environment(),
+                artifacts: vec![IMAGE.to_owned()],
+                directory: directory(),
+                gone: Vec::new(),
+                controls: controls(*halted),
+                windows: Vec::new(),
+                promotion: None,
+                origin: None,
+                current: current.as_ref().map(deployment),
+                taken_back: taken_back.then(|| taken_from(*evidence)),
+                lock: to_lock(lock),
+                lease: LEASE,
+                queue: Queue::InOrder,
+                waiting: (1..).zip(queue).map(waiting).collect(),
+                records: match rel.is_rollback() {
+                    true => Vec::new(),
+                    false => records,
+                },
+                head: match rel.is_rollback() {
+                    true => Head {
+                        given: vec![artifact(*evidence)],
+                        ..head
+                    },
+                    false => head,
+                },
+            };
+            Answer::Cleared(cleared(decide::clear(&seen, now())))
+        }
+        Question::GoOn(rel, halted) => {
+            let head = head(*rel, Status::Running);
+            let (controls, place) = (controls(*halted), environment());
+            let rollback = rel.is_rollback();
+            Answer::Yes(may_go_on(&head, &controls, rollback, Some(&place), now()).is_ok())
+        }
+        Question::End(records, verified, caught, evidence, rel) => {
+            let caught = caught.then(|| Failure {
+                stage: None,
+                error: "Stopped".to_owned(),
+                cause: "the execution was stopped".to_owned(),
+            });
+            let ending = decide::ending(&recorded(*rel, records, *verified, *evidence), caught);
+            Answer::Ending(ending.status, !ending.dirty.is_empty())
+        }
+        Question::Runs(saw, current) => {
+            let mut head = head(Rel::R, Status::Running);
+            let runs = head.trigger.as_mut().is_some_and(|trigger| {
+                trigger.instead_of = Some(id(*saw));
+                let current = current.as_ref().map(deployment);
+                decide::undo::still_runs(trigger, current.as_ref()).is_none()
+            });
+            Answer::Yes(runs)
+        }
+        Question::Target(deployed, taken_back, failed, to) => {
+            Answer::Target(goes_back(deployed, *taken_back, failed, *to))
+        }
+        Question::Taken(lock, rel) => {
+            let taken = to_lock(lock).taken(&id(*rel), now(), LEASE);
+            Answer::Lock(taken.as_ref().map(from_lock))
+        }
+        Question::Released(lock, rel) => {
+            let released = to_lock(lock).released(&id(*rel));
+            Answer::Lock(released.as_ref().map(from_lock))
+        }
+        Question::Held(lock, hold) => {
+            Answer::Lock(Some(from_lock(&to_lock(lock).held(to_hold(*hold)))))
+        }
+        Question::Unheld(lock) => Answer::Lock(Some(from_lock(&to_lock(lock).unheld()))),
+    }
+}
+
+fn cleared(clearance: Clearance) -> Cleared {
+    match clearance {
+        Clearance::Clear { lock, .. } => Cleared::Now(from_lock(&lock)),
+        Clearance::Wait { because, .. } => Cleared::Later {
+            held: because.iter().any(|o| matches!(o, Obstacle::Hold { .. })),
+        },
+        Clearance::Refused { error, .. } => Cleared::Never(match error {
+            ErrorName::Halted => Why::Halted,
+            ErrorName::EvidenceChanged => Why::EvidenceChanged,
+            ErrorName::TakenBack => Why::TakenBack,
+            ErrorName::MovedOn => Why::MovedOn,
+            _ => Why::Refused,
+        }),
+    }
+}
+
+fn goes_back(
+    deployed: &[Deployed],
+    taken_back: u8,
+    failed: &[Rel],
+    to: Option<Rel>,
+) -> Option<Deployed> {
+    let mut versions: Vec<Version> = deployed.iter().map(|d| d.version).collect();
+    versions.retain(|version| taken_back & version.bit() != 0);
+    let seen = WaysBack {
+        current: deployed.last().map(deployment),
+        history: deployed.iter().rev().map(deployment).collect(),
+        taken_back: versions.into_iter().map(taken_from).collect(),
+        migrations: Vec::new(),
+        failed: failed.iter().map(|rel| id(*rel)).collect(),
+    };
+    let mut trigger = head(Rel::R, Status::Running).trigger?;
+    trigger.to = to.map(id);
+    let judged = decide::undo::judge_rollback(&seen, &environment(), &trigger);
+    let target = judged
+        .target
+        .as_ref()
+        .filter(|_| judged.refused().is_none())?;
+    let found = |d: &&Deployed| deployment(d) == target.deployment;
+    deployed.iter().rev().find(found).copied()
+}
+
+// What the model's words are in the product's.
+
+#[expect(clippy::expect_used, reason = "names that are written here")]
+fn name<T: FromStr<Err: Debug>>(text: &str) -> T {
+    text.parse().expect("a valid name")
+}
+
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+fn id(rel: Rel) -> gatewright_domain::ReleaseId {
+    name(match rel {
+        Rel::A => "release-a",
+        Rel::B => "release-b",
+        Rel::R => "release-r",
+        Rel::Zero => "release-zero",
+    })
+}
+
+fn rel(id: &gatewright_domain::ReleaseId) -> Rel {
+    let known = Rel::MOVING.into_iter().find(|rel| &self::id(*rel) == id);
+    known.unwrap_or(Rel::Zero)
+}
+
+fn environment() -> EnvironmentName {
+    name("production")
+}
+
+fn digest(version: Version) -> Digest {
+    Digest::of_bytes(&[version.bit()])
+}
+
+fn artifact(version: Version) -> ArtifactEvidence {
+    ArtifactEvidence {
+        name: IMAGE.to_owned(),
+        digest: digest(version),
+        location: String::new(),
+        version: None,
+    }
+}
+
+fn head(rel: Rel, status: Status) -> Head {
+    let pipeline: gatewright_domain::PipelineId = name("pipeline");
+    Head {
+        release: id(rel),
+        version: digest(Version::Zero),
+        number: Some(rel.at() as u64 + 1),
+        trigger: Some(TriggerInput::new(
+            pipeline.clone(),
+            "refs/heads/main".to_owned(),
+            name("0123456789abcdef0123456789abcdef01234567"),
+        )),
+        pipeline,
+        route: None,
+        given: Vec::new(),
+        flags: Vec::new(),
+        input: digest(Version::Zero),
+        execution: String::new(),
+        started_at: now(),
+        status,
+        halted: None,
+        glass: None,
+        stage: None,
+        failure: None,
+        ended_at: None,
+        last_seq: 0,
+        last_hash: None,
+    }
+}
+
+fn record(rel: Rel, index: usize, status: StageStatus) -> StageRecord {
+    let effect = match index {
+        DEPLOY if rel.is_rollback() => Some(Effect::Undo),
+        DEPLOY => Some(Effect::Complete),
+        UNDO => Some(Effect::Undo),
+        _ => None,
+    };
+    StageRecord {
+        watch: None,
+        release: id(rel),
+        index,
+        stage: name(&format!("stage {index}")),
+        attempt: 1,
+        environment: (index >= DEPLOY).then(environment),
+        deploys: effect.is_some(),
+        effect,
+        status,
+        started_at: now(),
+        ended_at: None,
+        build: None,
+        log: None,
+        evidence: None,
+        scan: None,
+        gates: Vec::new(),
+        failure: None,
+    }
+}
+
+fn evidence(status: BuildStatus, artifact: Option<ArtifactEvidence>) -> BuildEvidence {
+    BuildEvidence {
+        signatures: std::collections::BTreeMap::new(),
+        build: String::new(),
+        status,
+        message: None,
+        seconds: None,
+        log: None,
+        reports: BTreeMap::new(),
+        artifact,
+        exported: BTreeMap::new(),
+    }
+}
+
+/// The record of the build stage, which has passed and left this version.
+fn built(rel: Rel, version: Version) -> StageRecord {
+    StageRecord {
+        watch: None,
+        evidence: Some(evidence(BuildStatus::Succeeded, Some(artifact(version)))),
+        ..record(rel, BUILD, StageStatus::Passed)
+    }
+}
+
+fn recorded(
+    rel: Rel,
+    records: &[Record; 2],
+    verified: Option<bool>,
+    version: Version,
+) -> Vec<StageRecord> {
+    let mut all = Vec::new();
+    if !rel.is_rollback() {
+        all.push(built(rel, version));
+    }
+    for kind in Kind::ALL {
+        let index = match kind {
+            Kind::Deploy => DEPLOY,
+            Kind::Undo => UNDO,
+        };
+        let build = |noted: bool| noted.then(|| "build".to_owned());
+        all.extend(match records[kind as usize] {
+            Record::None => None,
+            Record::Running { noted, .. } => Some(StageRecord {
+                build: build(noted),
+                ..record(rel, index, StageStatus::Running)
+            }),
+            Record::Passed => Some(StageRecord {
+                build: build(true),
+                ..record(rel, index, StageStatus::Passed)
+            }),
+            Record::Failed { why, noted } => Some(StageRecord {
+                build: build(noted),
+                failure: Some((error(why), "it failed".to_owned())),
+                ..record(rel, index, StageStatus::Failed)
+            }),
+        });
+    }
+    all.extend(verified.map(|passed| StageRecord {
+        failure: (!passed).then(|| (ErrorName::BuildFailed, "it failed".to_owned())),
+        ..record(
+            rel,
+            VERIFY,
+            match passed {
+                true => StageStatus::Passed,
+                false => StageStatus::Failed,
+            },
+        )
+    }));
+    all
+}
+
+fn error(why: Why) -> ErrorName {
+    match why {
+        Why::Build => ErrorName::BuildFailed,
+        Why::BuildLost => ErrorName::BuildLost,
+        Why::LockLost => ErrorName::LockLost,
+        Why::Halted => ErrorName::Halted,
+        Why::EvidenceChanged => ErrorName::EvidenceChanged,
+        Why::Expired => ErrorName::WaitExpired,
+        Why::MovedOn => ErrorName::MovedOn,
+        Why::TakenBack => ErrorName::TakenBack,
+        Why::Refused => ErrorName::GateDenied,
+    }
+}
+
+/// The request and its decision. The directory knows one person, who approves.
+fn asked(rel: Rel, request: Request) -> Option<(approval::Request, Vec<Decision>)> {
+    let (version, approved) = match request {
+        Request::None => return None,
+        Request::Open(version) => (version, false),
+        Request::Approved(version) => (version, true),
+        // What it was of does not matter any more.
+        Request::Closed => (Version::Zero, false),
+    };
+    let head = head(rel, Status::Running);
+    let evidence = evidence_before(&head, &[built(rel, version)], ASK)?;
+    let evidence = evidence.digest().ok()?;
+    let decision = approved.then(|| Decision {
+        person: name("anna"),
+        choice: Choice::Approve,
+        reason: String::new(),
+        at: now(),
+        via: Via::Cli,
+        evidence: evidence.clone(),
+    });
+    let request = approval::Request {
+        about: None,
+        release: id(rel),
+        index: ASK,
+        stage: name("stage 1"),
+        evidence,
+        quorum: vec![Quorum {
+            group: name("leads"),
+            count: 1,
+        }],
+        checklist: Vec::new(),
+        excluded: Vec::new(),
+        requested_at: now(),
+        expires_at: now(),
+        state: match approved {
+            true => approval::State::Approved { at: now() },
+            false => approval::State::Open,
+        },
+    };
+    Some((request, decision.into_iter().collect()))
+}
+
+fn directory() -> Directory {
+    Directory {
+        people: vec![Person {
+            id: name("anna"),
+            name: "Anna".to_owned(),
+            email: "anna@example.com".to_owned(),
+            slack: None,
+            aliases: Vec::new(),
+        }],
+        groups: vec![Group {
+            name: name("leads"),
+            title: "Leads".to_owned(),
+            members: vec![name("anna")],
+        }],
+    }
+}
+
+fn controls(halted: bool) -> Controls {
+    let halt = halted.then(|| Halt {
+        pipeline: None,
+        said: Said {
+            by: name("anna"),
+            at: now(),
+            reason: "errors".to_owned(),
+        },
+    });
+    Controls {
+        halts: halt.into_iter().collect(),
+        ..Controls::default()
+    }
+}
+
+fn taken_from(version: Version) -> TakenBack {
+    TakenBack {
+        pipeline: name("pipeline"),
+        environment: environment(),
+        digest: digest(version),
+        release: id(Rel::Zero),
+        title: String::new(),
+        number: None,
+        commit: name("0123456789abcdef0123456789abcdef01234567"),
+        reference: String::new(),
+        why: String::new(),
+        by: None,
+        at: now(),
+        lifted: None,
+    }
+}
+
+fn deployment(deployed: &Deployed) -> Deployment {
+    Deployment {
+        pipeline: name("pipeline"),
+        environment: environment(),
+        release: id(deployed.by),
+        title: String::new(),
+        number: None,
+        commit: name("0123456789abcdef0123456789abcdef01234567"),
+        artifacts: vec![artifact(deployed.version)],
+        restored: deployed.restored.map(id),
+        at: now(),
+        fencing: 0,
+    }
+}
+
+fn waiting((since, rel): (i64, &Rel)) -> Waiting {
+    Waiting {
+        release: id(*rel),
+        index: DEPLOY,
+        since: gatewright_domain::after(now(), since),
+        number: Some(rel.at() as u64 + 1),
+        rollback: rel.is_rollback(),
+        queue: Queue::InOrder,
+    }
+}
+
+fn to_hold(hold: Hold) -> lock::Hold {
+    lock::Hold {
+        by: match hold {
+            Hold::Person => Holding::Person(name("anna")),
+            Hold::Dirty(rel) => Holding::Dirty(id(rel)),
+        },
+        reason: String::new(),
+        since: now(),
+    }
+}
+
+fn to_lock(lock: &Lock) -> lock::Lock {
+    let holder = lock.holder.map(|rel| lock::Holder {
+        release: id(rel),
+        since: now(),
+        lease_until: now(),
+    });
+    lock::Lock {
+        pipeline: name("pipeline"),
+        environment: environment(),
+        holder,
+        hold: lock.hold.map(to_hold),
+        fencing: u64::from(lock.fencing),
+    }
+}
+
+fn from_lock(lock: &lock::Lock) -> Lock {
+    Lock {
+        holder: lock.holder.as_ref().map(|holder| rel(&holder.release)),
+        hold: lock.hold.as_ref().map(|hold| match &hold.by {
+            Holding::Person(_) => Hold::Person,
+            Holding::Dirty(release) => Hold::Dirty(rel(release)),
+        }),
+        fencing: u8::try_from(lock.fencing).unwrap_or(u8::MAX),
+    }
+}

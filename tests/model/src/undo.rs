@@ -1,0 +1,45 @@
+//! Going back: what `steps::undo` records, and what `admit-release` gives a
+//! rollback. The decisions themselves are the product's, in [`real`].
+
+use crate::real;
+use crate::state::{Deployed, Hold, Rel, State, Status, Version};
+
+/// Whether a version was taken back from the environment and not lifted since.
+pub fn stays_back(state: &State, version: Version) -> bool {
+    state.taken_back & version.bit() != 0
+}
+
+/// What ran before `rel` changed the environment: what the newest deployment by
+/// another release put there.
+pub fn ran_before(state: &State, rel: Rel) -> Option<&Deployed> {
+    state.deployed.iter().rev().find(|d| d.by != rel)
+}
+
+/// What a rollback by hand that is asked for now goes back to: the last good one;
+/// when there is none and nobody knows what runs, what should run.
+pub fn target(state: &State) -> Option<Deployed> {
+    let dirty = matches!(state.lock.hold, Some(Hold::Dirty(_)));
+    real::target(state, None).or_else(|| {
+        let runs = state.current().filter(|_| dirty)?.version_of();
+        real::target(state, Some(runs))
+    })
+}
+
+/// The versions that stay back once `version` runs again: of a release that undid
+/// itself its own; of a rollback by hand what ran, and what was left half deployed.
+pub fn replaced(state: &State, rel: Rel, version: Version) -> Vec<Version> {
+    let mut bad: Vec<Version> = Vec::new();
+    if rel.is_rollback() {
+        let half = Rel::MOVING
+            .iter()
+            .map(|rel| state.of(*rel))
+            .filter(|release| release.status == Some(Status::FailedDirty));
+        bad.extend(half.map(|release| release.evidence));
+        bad.extend(state.current().map(|d| d.version));
+    } else {
+        bad.push(state.of(rel).evidence);
+    }
+    bad.retain(|one| *one != version);
+    bad.dedup();
+    bad
+}
