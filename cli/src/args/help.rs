@@ -24,6 +24,7 @@ Exits with 0 (succeeded), 1 (failed-clean), 5 (failed-dirty) or 6 (still running
 Example:
   gatewright status
   gatewright status pl-gps-001#142
+  gatewright status production
   gatewright status 142 --watch --timeout 30m
 
 JSON of one release; with --watch, one such line a change:
@@ -33,6 +34,9 @@ JSON of one release; with --watch, one such line a change:
     \"waits_for\": {\"environment\", \"because\": [{\"kind\", ..}]}?,
     \"stages\": [{\"name\", \"state\": \"ahead\"|\"running\"|\"waiting\"|\"passed\"|\"failed\"|\"not-reached\", \"attempt\",
       \"environment\"?, \"started_at\"?, \"ended_at\"?, \"notes\": [text], \"log\"?}]}
+JSON of an environment:
+  {\"environments\": [{\"pipeline\", \"environment\", \"current\"?, \"approved_by\": [name], \"lock\", \"waiting\": [..],
+    \"controls\": {\"halts\", \"freezes\"}, \"window\": {\"is\": \"open\"|\"closed\"|\"unreadable\", ..}?, \"stays_back\": [..], \"last_rollback\"?}]}
 JSON of the summary:
   {\"pipelines\": [{\"pipeline\", \"version\"?, \"environments\": [{\"name\", \"current\"?, \"holder\"?, \"queue\": [..]}],
     \"releases\": [head]}]}";

@@ -169,7 +169,8 @@ pub enum Command {
 /// `status`.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// An id, pipeline#number or number; without it, everything's summary
+    /// A release (id, pipeline#number or number) or an environment (its name, or
+    /// PIPELINE/ENVIRONMENT); without it, everything's summary
     pub release: Option<String>,
     /// Follow it until it ends
     #[arg(long, requires = "release")]

@@ -1,5 +1,7 @@
 //! `gatewright status`.
 
+mod place;
+
 use crate::args::Status as Args;
 use crate::connect::{Reach, reach};
 use crate::error::{Code, Failed};
@@ -18,6 +20,7 @@ use gatewright_domain::text::spoken;
 use gatewright_domain::{Digest, EnvironmentName, PipelineId, ReleaseId, Timestamp};
 use gatewright_views::text::{line, listed, relative};
 use gatewright_views::words;
+use place::Place;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -43,6 +46,12 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
         }
         return Ok(Code::Done);
     };
+    if !args.watch {
+        let places = lookup::environments(&reach.store, &reach.pipelines(), named).await?;
+        if !places.is_empty() {
+            return shown(&reach.store, &places, out).await;
+        }
+    }
     let found = lookup::release(&reach.store, &reach.pipelines(), named).await;
     if args.watch {
         let release = match found {
@@ -63,6 +72,30 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
         }
     }
     Ok(story.head.status.into())
+}
+
+/// Environments, each on one screen.
+async fn shown<T: Table>(
+    store: &Store<T>,
+    named: &[(PipelineId, EnvironmentName)],
+    out: &Out,
+) -> Result<Code, Failed> {
+    let now = SystemClock.now();
+    let mut places = Vec::new();
+    for (pipeline, environment) in named {
+        places.push(Place::read(store, pipeline, environment, now).await?);
+    }
+    if out.json {
+        out.json(&json!({ "environments": places }));
+        return Ok(Code::Done);
+    }
+    for (n, place) in places.iter().enumerate() {
+        if n > 0 {
+            out.line("");
+        }
+        place.lines(now).iter().for_each(|line| out.line(line));
+    }
+    Ok(Code::Done)
 }
 
 /// The release that an execution of this name, which runs, will become.
@@ -93,14 +126,14 @@ pub fn one(story: &Story, now: Timestamp) -> Vec<String> {
 pub struct Summary {
     pipeline: PipelineId,
     version: Option<Digest>,
-    environments: Vec<Place>,
+    environments: Vec<InShort>,
     releases: Vec<Head>,
     #[serde(skip)]
     titles: BTreeMap<ReleaseId, String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Place {
+struct InShort {
     name: EnvironmentName,
     current: Option<Deployment>,
     holder: Option<Holder>,
@@ -129,7 +162,7 @@ pub async fn summary<T: Table>(
             None => None,
         };
         for name in definition.iter().flat_map(|d| d.environments.keys()) {
-            summary.environments.push(Place {
+            summary.environments.push(InShort {
                 name: name.clone(),
                 current: store.current(pipeline, name).await?,
                 holder: store.lock(pipeline, name).await?.0.holder,
@@ -189,7 +222,7 @@ pub fn told(all: &[Summary], now: Timestamp) -> Vec<String> {
     told
 }
 
-fn of_place(place: &Place, summary: &Summary, now: Timestamp) -> String {
+fn of_place(place: &InShort, summary: &Summary, now: Timestamp) -> String {
     let title = |id: &ReleaseId| {
         summary
             .titles
@@ -275,6 +308,17 @@ mod tests {
         let document = serde_json::to_value(&all).unwrap();
         assert_eq!(document[0]["environments"][0]["name"], "staging");
         assert_eq!(document[0]["releases"][0]["number"], 1);
+    }
+
+    #[tokio::test]
+    async fn an_environment_is_one_screen() {
+        let example = Example::waiting_for_approval().await;
+        let (pipeline, staging) = ("pl-gps-001".parse().unwrap(), "staging".parse().unwrap());
+        let place = Place::read(&example.store, &pipeline, &staging, example.now()).await;
+        insta::assert_snapshot!(plain(&place.unwrap().lines(example.now()).join("\n")));
+        let production = "production".parse().unwrap();
+        let place = Place::read(&example.store, &pipeline, &production, example.now()).await;
+        insta::assert_snapshot!(plain(&place.unwrap().lines(example.now()).join("\n")));
     }
 
     #[tokio::test]

@@ -37,7 +37,6 @@ async fn a_doubt_is_found_although_nobody_holds_the_environment() {
         "{said}"
     );
     assert!(said.contains("to what pl-gps-001#1 put there"), "{said}");
-    assert!(said.contains("gatewright resolve cp-2"), "{said}");
 }
 
 #[tokio::test]
