@@ -1,8 +1,6 @@
 //! Names are a contract: what machines catch, what the documents explain and
 //! what the functions raise must be the same names.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
-
 use gatewright_compiler::{compile, to_json};
 use gatewright_domain::ErrorName;
 use gatewright_tests::definitions;

@@ -301,7 +301,7 @@ async fn a_rollback_by_hand_deploys_what_ran_before_from_its_own_commit() {
         // Some migrate on the way; who goes back across that says so.
         let migrates = definition.stages.iter().any(|s| s.migration.is_some());
         if migrates {
-            input["acknowledge"] = json!(world.head("second").await.title());
+            input["acknowledge"] = serde_json::json!(world.head("second").await.title());
         }
         let (run, end) = world.release("back", input).await;
         let failure = world.head("back").await.failure;
