@@ -229,11 +229,21 @@ def let_parallel_states_assign() -> None:
     stepfunctions._run_parallel_branches = run_parallel_branches
 
 
-def set_tick(seconds: float) -> None:
+def set_tick(seconds: float, scale: float) -> None:
+    """How often schedules are looked at. What comes each minute comes as much more
+    often as waits are shorter, but not more than every five seconds: a laptop that
+    scales an hour's watch to a minute has to look at it meanwhile."""
     from ministack.services import eventbridge, scheduler
 
     eventbridge._SCHEDULER_TICK_INTERVAL = seconds
     scheduler._SCHEDULE_TICK_INTERVAL = seconds
+    stock = eventbridge._parse_rate_seconds
+
+    def parse_rate_seconds(expression):
+        rate = stock(expression)
+        return rate if rate is None else max(rate * scale, min(rate, 5))
+
+    eventbridge._parse_rate_seconds = parse_rate_seconds
 
 
 def report_denials(log_path: str) -> None:
@@ -375,7 +385,7 @@ def main() -> int:
         name_the_parameters_asked_for()
         let_root_play_codebuild()
         fill_in_scheduled_times()
-        set_tick(args.tick)
+        set_tick(args.tick, float(args.wait_scale))
         report_denials(f"{folder}/denied.log")
         asyncio.run(serve(args, url, parent))
     except KeyboardInterrupt:
