@@ -48,7 +48,9 @@ impl Laptop {
         let Some(Fact::DeployDelayed { stage, because, .. }) = last.map(|event| event.fact) else {
             return false;
         };
-        if !because.iter().all(Obstacle::yields_to_glass) || head.glass.is_some() {
+        let by_the_clock = because.iter().any(|o| o.until().is_some());
+        let all_yield = because.iter().all(Obstacle::yields_to_glass);
+        if !by_the_clock || !all_yield || head.glass.is_some() {
             return false;
         }
         let definition = self.store.definition(&head.pipeline, &head.version).await;

@@ -102,7 +102,12 @@ async fn shown<T: Table>(
 async fn starting(reach: &Reach, named: &str) -> Option<ReleaseId> {
     let release: ReleaseId = named.parse().ok()?;
     let functions = StepFunctions::new(&reach.connection.sdk().await);
-    for machine in reach.connection.machines.values() {
+    let connection = &reach.connection;
+    for machine in connection
+        .machines
+        .values()
+        .chain(connection.rollbacks.values())
+    {
         let machine = machine.replace(":stateMachine:", ":execution:");
         let running = functions.is_running(&format!("{machine}:{release}")).await;
         if matches!(running, Ok(Some(true))) {

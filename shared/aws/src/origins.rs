@@ -84,11 +84,19 @@ fn is_unknown(error: &ServiceError) -> bool {
     .any(|name| error.is(name))
 }
 
-/// Whether this action started the execution: CodePipeline keeps the execution's
-/// ARN as the action's external id.
+/// Whether this action started the execution. Its name is the action execution's
+/// id, behind a prefix and a hyphen where the action has a prefix (`CodePipeline`'s
+/// reference of the Step Functions action); what an action keeps as its external
+/// id may be the ARN.
 fn started(action: &ActionExecutionDetail, execution: &str) -> bool {
     let result = action.output().and_then(|output| output.execution_result());
-    result.and_then(|result| result.external_execution_id()) == Some(execution)
+    let external = result.and_then(|result| result.external_execution_id());
+    let name = execution.rsplit(':').next().unwrap_or(execution);
+    let named = action.action_execution_id().is_some_and(|id| {
+        let prefix = name.strip_suffix(id).filter(|_| !id.is_empty());
+        prefix.is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('-'))
+    });
+    named || external == Some(execution)
 }
 
 fn seen(action: &ActionExecutionDetail) -> Origin {
@@ -131,5 +139,30 @@ impl Registry for Around {
 
     async fn release_tag(&self, repository: &str, tag: &str) -> Result<(), ServiceError> {
         self.ecr.release_tag(repository, tag).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_codepipeline::types::ActionExecutionDetail;
+
+    const ARN: &str =
+        "arn:aws:states:ap-south-1:123456789012:execution:gatewright-gps:gps-1624a1d1-3699";
+
+    fn action(id: &str) -> ActionExecutionDetail {
+        ActionExecutionDetail::builder()
+            .action_execution_id(id)
+            .build()
+    }
+
+    #[test]
+    fn an_execution_is_named_after_the_action_that_started_it() {
+        assert!(started(&action("1624a1d1-3699"), ARN));
+        let plain = ARN.replace("gps-1624a1d1", "1624a1d1");
+        assert!(started(&action("1624a1d1-3699"), &plain));
+        for other in ["", "699", "624a1d1-3699", "1624a1d1-3690"] {
+            assert!(!started(&action(other), ARN), "{other}");
+        }
     }
 }
