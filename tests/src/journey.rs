@@ -5,7 +5,8 @@ use crate::Laptop;
 use crate::laptop::{hidden, links_in, messages};
 use gatewright_aws::tasks::{Executions, StepFunctions};
 use gatewright_domain::approval::{Request, State};
-use gatewright_domain::ledger;
+use gatewright_domain::decide::Obstacle;
+use gatewright_domain::ledger::{self, Fact};
 use gatewright_domain::release::Head;
 use gatewright_domain::{ReleaseId, StageName};
 use serde_json::Value;
@@ -32,7 +33,8 @@ impl Laptop {
     pub async fn begin_on(&self, machine: &str, name: &str, input: &Value) -> ReleaseId {
         let sfn = StepFunctions::new(&self.sdk);
         let started = sfn.start(machine, name, &input.to_string()).await;
-        started.unwrap_or_else(|e| panic!("{e}"));
+        let execution = started.unwrap_or_else(|e| panic!("{e}"));
+        self.codepipeline_waits(input, &execution).await;
         name.parse().unwrap_or_else(|e| panic!("{e}"))
     }
 
@@ -65,6 +67,76 @@ impl Laptop {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
+        }
+    }
+
+    /// Follows a release, approving what it asks, until it waits for its
+    /// environment because of what is wanted.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub async fn until_it_waits(&self, release: &ReleaseId, wanted: impl Fn(&[Obstacle]) -> bool) {
+        let began = Instant::now();
+        loop {
+            self.approves(release).await;
+            let events = self.store.ledger(release).await;
+            let last = events.unwrap_or_else(|e| panic!("{e}")).pop();
+            let fact = last.map(|event| event.fact);
+            if let Some(Fact::DeployDelayed { because, .. }) = &fact
+                && wanted(because)
+            {
+                return;
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{release} does not wait: {fact:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Follows a release, approving what it asks unless that is the state, until it
+    /// has entered this state; then stops its execution from outside.
+    ///
+    /// # Panics
+    /// When it does not get there in time.
+    pub async fn stopped_in(&self, pipeline: &str, release: &ReleaseId, state: &str) {
+        let machine = &self.stack.connection().machines[pipeline];
+        let execution = format!(
+            "{}:{release}",
+            machine.replace(":stateMachine:", ":execution:")
+        );
+        let client = aws_sdk_sfn::Client::new(&self.sdk);
+        let began = Instant::now();
+        loop {
+            let history = client
+                .get_execution_history()
+                .execution_arn(&execution)
+                .send()
+                .await
+                .unwrap_or_else(|e| panic!("{e:?}"));
+            let entered = history.events.iter().any(|event| {
+                let details = event.state_entered_event_details.as_ref();
+                details.is_some_and(|details| details.name == state)
+            });
+            if entered {
+                break;
+            }
+            self.approves(release).await;
+            assert!(began.elapsed() < PATIENCE, "{release} never enters {state}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let stop = client.stop_execution().execution_arn(&execution);
+        let stop = stop.cause("the test stops it").send().await;
+        stop.unwrap_or_else(|e| panic!("{e:?}"));
+    }
+
+    /// Approves what the release asks now, if it asks something.
+    async fn approves(&self, release: &ReleaseId) {
+        let requests = self.store.approvals(release).await;
+        let requests = requests.unwrap_or_else(|e| panic!("{e}"));
+        if let Some(request) = requests.into_iter().find(|r| r.state == State::Open) {
+            self.approved(&request).await;
         }
     }
 

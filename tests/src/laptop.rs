@@ -81,8 +81,23 @@ impl Laptop {
         let started = StepFunctions::new(&self.sdk)
             .start(machine, name, &input.to_string())
             .await;
-        started.unwrap_or_else(|e| panic!("{e}"));
+        let execution = started.unwrap_or_else(|e| panic!("{e}"));
+        self.codepipeline_waits(input, &execution).await;
         name.parse().unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// The CodePipeline action that the input names waits for this execution, as
+    /// the one that started it would.
+    pub(crate) async fn codepipeline_waits(&self, input: &Value, execution: &str) {
+        let origin = &input["codepipeline"];
+        if origin.is_null() {
+            return;
+        }
+        let action = json!({
+            "pipeline": origin["pipeline"], "execution": origin["execution"],
+            "externalExecutionId": execution, "status": "InProgress",
+        });
+        self.tell("/codepipeline/_actions", &action).await;
     }
 
     /// Waits until the release's head is as wanted.

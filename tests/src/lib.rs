@@ -8,6 +8,7 @@ pub mod journey;
 pub mod laptop;
 pub mod machine;
 mod orders;
+pub mod shop;
 pub mod stream;
 pub mod world;
 
