@@ -208,14 +208,31 @@ async fn an_execution_can_be_stopped_in_every_state() {
     for (n, state) in [
         "Package",
         "Approval",
+        "Deploy: clear to deploy",
         "Deploy",
         "Deploy: 20 %",
         "Deploy: watch 20 %",
         "Deploy: 100 %",
+        "Deploy: roll back",
     ]
     .into_iter()
     .enumerate()
     {
+        let waits = state == "Deploy: clear to deploy";
+        let hold = |word| {
+            [
+                word,
+                "production",
+                "--as",
+                "priya",
+                "--reason",
+                "to stop here",
+            ]
+        };
+        if waits {
+            shop.laptop.says(&hold("hold")).await;
+        }
+        shop.does(if state == "Deploy: roll back" { 7 } else { 0 }, 100);
         let name = format!("stopped-{n}");
         let release = shop
             .begin(&name, char::from_digit(n as u32 + 1, 16).unwrap())
@@ -233,6 +250,9 @@ async fn an_execution_can_be_stopped_in_every_state() {
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
+        if waits {
+            shop.laptop.says(&hold("unhold")).await;
+        }
         assert_ne!(head.status, Status::Succeeded, "{state}");
         shop.laptop.in_order(&head).await;
         let (lock, _) = shop
