@@ -384,22 +384,45 @@ async fn a_release_that_nobody_waits_for_any_more_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_freeze_that_stops_running_deploys_stops_before_the_change() {
-    let world = plain().await;
-    let mut run = Run::start(&world, "first", World::push());
-    loop {
-        let stand = run.go(&world).await;
-        if stand == waits("Production Approval") {
-            break;
+async fn a_freeze_that_stops_running_deploys_undoes_a_half_shifted_canary() {
+    for (running, end) in [("stop", "failed-clean"), ("finish", "succeeded")] {
+        let definition = gatewright_tests::definitions()
+            .into_iter()
+            .find(|d| d.id.as_str() == "smart-dairy")
+            .unwrap();
+        let tag = definition
+            .triggers
+            .iter()
+            .find(|t| t.event.kind() == "tag")
+            .unwrap()
+            .clone();
+        let world = World::of(definition.clone()).await;
+        let input = |digit: char| {
+            gatewright_tests::happily::input_for(&definition, &tag, &digit.to_string().repeat(40))
+        };
+        let mut first = Run::start(&world, "first", input('a'));
+        assert_eq!(drive(&world, &mut first).await, ended("succeeded"));
+        let mut second = Run::start(&world, "second", input('b'));
+        let shift = "Deploy to Production: 5 %";
+        for _ in 0..60 {
+            second.go(&world).await;
+            if second.path.last().is_some_and(|state| state == shift) {
+                break;
+            }
+            assert!(world.goes_on("second").await, "{:?}", second.path);
         }
-        assert!(world.goes_on("first").await, "{stand:?}");
+        let more = json!({ "running": running, "pipeline": "smart-dairy" });
+        world.ordered("yuki", freeze(&world, more)).await;
+        assert_eq!(drive(&world, &mut second).await, ended(end), "{running}");
+        let back = second
+            .path
+            .contains(&"Deploy to Production: roll back".to_owned());
+        assert_eq!(back, running == "stop", "{:?}", second.path);
+        if running == "stop" {
+            let failure = world.head("second").await.failure.unwrap();
+            assert_eq!(failure.error, "Frozen", "{failure:?}");
+        }
     }
-    // It is cleared by the approval, and the freeze begins before the build does.
-    let order = freeze(&world, json!({ "running": "stop" }));
-    world.ordered("yuki", order).await;
-    assert_eq!(drive(&world, &mut run).await, waits(PRODUCTION));
-    sweep(&world, 7_200).await;
-    assert_eq!(drive(&world, &mut run).await, ended("succeeded"));
 }
 
 #[tokio::test]
