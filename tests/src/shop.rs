@@ -5,9 +5,11 @@
 use crate::Laptop;
 use crate::laptop::root;
 use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
     ComparisonOperator, Dimension, MetricDatum, StateValue, Statistic,
 };
+use gatewright_aws::{Clock, SystemClock};
 use gatewright_domain::ReleaseId;
 use gatewright_domain::release::Head;
 use serde_json::json;
@@ -16,17 +18,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The pipeline's id.
 pub const SHOP: &str = "shop";
-
-/// What the shop's `production` says, below `environments: production:`.
-#[derive(Debug, Clone)]
-pub struct Production {
-    /// YAML of the environment, indented by four spaces.
-    pub yaml: String,
-}
 
 /// A folder like the project's with one definition of its own, compiled.
 fn project(folder: &Path, production: &str) -> PathBuf {
@@ -232,7 +227,7 @@ async fn put(client: Client, metrics: Arc<Metrics>) {
             MetricDatum::builder()
                 .metric_name(name)
                 .dimensions(version.clone())
-                .timestamp(SystemTime::now().into())
+                .timestamp(DateTime::from_secs(SystemClock.now().as_second()))
                 .value(value)
                 .build()
         };
