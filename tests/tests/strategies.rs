@@ -10,7 +10,8 @@ use gatewright_tests::shop::{SHOP, Shop, production};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-static TURN: Semaphore = Semaphore::const_new(1);
+/// Two stacks at a time: builds and watches wait as much as they compute.
+static TURN: Semaphore = Semaphore::const_new(2);
 
 const WATCHED: &str = r#"      watch:
         - { metric: error-rate, at-most: 1, new: { namespace: Shop, name: ErrorRate, dimensions: { Version: new } } }
