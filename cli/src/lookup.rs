@@ -101,10 +101,7 @@ pub async fn environments<T: Table>(
         if only.is_some_and(|only| only != pipeline.as_str()) {
             continue;
         }
-        let Some(version) = store.live_version(pipeline).await? else {
-            continue;
-        };
-        let definition = store.definition(pipeline, &version).await?;
+        let definition = store.live_definition(pipeline).await?;
         if definition.is_some_and(|d| d.environments.contains_key(&name)) {
             found.push((pipeline.clone(), name.clone()));
         }

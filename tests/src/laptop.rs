@@ -4,7 +4,6 @@
 use aws_config::SdkConfig;
 use gatewright_aws::Store;
 use gatewright_aws::table::dynamo::DynamoTable;
-use gatewright_aws::tasks::{Executions, StepFunctions};
 use gatewright_domain::ReleaseId;
 use gatewright_domain::release::Head;
 use gatewright_stack::{Options, Stack};
@@ -77,13 +76,7 @@ impl Laptop {
     /// # Panics
     /// When it cannot be started.
     pub async fn start(&self, name: &str, input: &Value) -> ReleaseId {
-        let machine = &self.stack.connection().machines["pl-gps-001"];
-        let started = StepFunctions::new(&self.sdk)
-            .start(machine, name, &input.to_string())
-            .await;
-        let execution = started.unwrap_or_else(|e| panic!("{e}"));
-        self.codepipeline_waits(input, &execution).await;
-        name.parse().unwrap_or_else(|e| panic!("{e}"))
+        self.begin("pl-gps-001", name, input).await
     }
 
     /// The CodePipeline action that the input names waits for this execution, as

@@ -13,9 +13,9 @@ use gatewright_domain::release::Status;
 use gatewright_tests::Laptop;
 use gatewright_tests::world::World;
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -81,14 +81,26 @@ impl Browser {
         }
     }
 
-    async fn text(&self) -> String {
-        self.client
-            .find(Locator::Css("main"))
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap()
+    /// What the page says once it says `wanted`. A click that sends a form may
+    /// return before the next page is there, so that both its text and its
+    /// elements can still be the last page's: the text is read in one go, until
+    /// it is the one that is waited for.
+    async fn until_says(&self, wanted: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let main = "return document.querySelector('main')?.innerText";
+            let seen = self.client.execute(main, Vec::new()).await;
+            if let Ok(Value::String(text)) = &seen
+                && text.contains(wanted)
+            {
+                return text.clone();
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the page never says {wanted:?}: {seen:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn click(&self, css: &str) {
@@ -120,9 +132,10 @@ async fn an_approver_decides_in_a_browser_and_only_once() {
     let browser = Browser::open().await;
 
     browser.client.goto(&link).await.unwrap();
-    let page = browser.text().await;
+    let page = browser
+        .until_says("pl-gps-001#1: Production Approval")
+        .await;
     for shown in [
-        "pl-gps-001#1: Production Approval",
         "Priya Raman, you are asked as Project Lead",
         "Refuse positions from the future",
         "measured 100 %",
@@ -136,7 +149,7 @@ async fn an_approver_decides_in_a_browser_and_only_once() {
     }
     // Without the box that says who decides, the browser itself holds the form back.
     browser.click("button[value=approve]").await;
-    assert!(browser.text().await.contains("Your decision"));
+    browser.until_says("Your decision").await;
     assert!(
         laptop
             .store
@@ -150,10 +163,9 @@ async fn an_approver_decides_in_a_browser_and_only_once() {
     browser.click("input[name=confirm]").await;
     let opened = browser.client.current_url().await.unwrap();
     browser.click("button[value=approve]").await;
-    let outcome = browser.text().await;
+    let outcome = browser.until_says("You approved pl-gps-001#1").await;
     assert!(
-        outcome.contains("You approved pl-gps-001#1")
-            && outcome.contains("DevOps Lead is still missing."),
+        outcome.contains("DevOps Lead is still missing."),
         "{outcome}"
     );
     assert_eq!(laptop.store.decisions(&release, 5).await.unwrap().len(), 1);
@@ -163,11 +175,8 @@ async fn an_approver_decides_in_a_browser_and_only_once() {
     browser.client.refresh().await.unwrap();
     let _ = browser.client.accept_alert().await;
     browser.client.goto(opened.as_str()).await.unwrap();
-    let again = browser.text().await;
-    assert!(
-        again.contains("You approved this") && !again.contains("Reason (needed to reject)"),
-        "{again}"
-    );
+    let again = browser.until_says("You approved this").await;
+    assert!(!again.contains("Reason (needed to reject)"), "{again}");
     assert_eq!(
         laptop.store.known_head(&release).await.unwrap(),
         before,

@@ -29,16 +29,8 @@ const ORDER: What = What {
 /// # Errors
 /// When there is no such thing, or the order is refused.
 pub async fn halt(args: &Halt, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
-    let reach = reach(at).await?;
-    let of = target(&reach, &args.what).await?;
-    let reason = args.why.reason.clone();
-    give(
-        &reach,
-        args.why.person.as_deref(),
-        Order::Halt { of, reason },
-        out,
-    )
-    .await
+    let order = |of, reason| Order::Halt { of, reason };
+    of_target(args, at, out, order).await
 }
 
 /// Lets go on what was halted.
@@ -46,16 +38,20 @@ pub async fn halt(args: &Halt, at: Option<&Path>, out: &Out) -> Result<Code, Fai
 /// # Errors
 /// As [`halt`].
 pub async fn resume(args: &Halt, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
+    let order = |of, reason| Order::Resume { of, reason };
+    of_target(args, at, out, order).await
+}
+
+async fn of_target(
+    args: &Halt,
+    at: Option<&Path>,
+    out: &Out,
+    order: impl FnOnce(Target, String) -> Order,
+) -> Result<Code, Failed> {
     let reach = reach(at).await?;
     let of = target(&reach, &args.what).await?;
-    let reason = args.why.reason.clone();
-    give(
-        &reach,
-        args.why.person.as_deref(),
-        Order::Resume { of, reason },
-        out,
-    )
-    .await
+    let order = order(of, args.why.reason.clone());
+    give(&reach, args.why.person.as_deref(), order, out).await
 }
 
 /// Keeps an environment from everybody new.
@@ -63,14 +59,12 @@ pub async fn resume(args: &Halt, at: Option<&Path>, out: &Out) -> Result<Code, F
 /// # Errors
 /// When there is no such environment, or the order is refused.
 pub async fn hold(args: &Hold, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
-    let reach = reach(at).await?;
-    let (pipeline, environment) = lookup::environment(&reach, &args.place).await?;
-    let order = Order::Hold {
+    let order = |pipeline, environment, reason| Order::Hold {
         pipeline,
         environment,
-        reason: args.why.reason.clone(),
+        reason,
     };
-    give(&reach, args.why.person.as_deref(), order, out).await
+    of_place(args, at, out, order).await
 }
 
 /// Gives an environment back.
@@ -78,13 +72,23 @@ pub async fn hold(args: &Hold, at: Option<&Path>, out: &Out) -> Result<Code, Fai
 /// # Errors
 /// As [`hold`].
 pub async fn unhold(args: &Hold, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
-    let reach = reach(at).await?;
-    let (pipeline, environment) = lookup::environment(&reach, &args.place).await?;
-    let order = Order::Unhold {
+    let order = |pipeline, environment, reason| Order::Unhold {
         pipeline,
         environment,
-        reason: args.why.reason.clone(),
+        reason,
     };
+    of_place(args, at, out, order).await
+}
+
+async fn of_place(
+    args: &Hold,
+    at: Option<&Path>,
+    out: &Out,
+    order: impl FnOnce(PipelineId, EnvironmentName, String) -> Order,
+) -> Result<Code, Failed> {
+    let reach = reach(at).await?;
+    let (pipeline, environment) = lookup::environment(&reach, &args.place).await?;
+    let order = order(pipeline, environment, args.why.reason.clone());
     give(&reach, args.why.person.as_deref(), order, out).await
 }
 

@@ -82,16 +82,8 @@ async fn definition(reach: &Reach, pipeline: &str) -> Result<Definition, Failed>
         .parse()
         .map_err(|error| Failed::usage(format!("{error}")))?;
     let none = || Failed::not_found(format!("no definition of {pipeline} is applied"));
-    let version = reach
-        .store
-        .live_version(&pipeline)
-        .await?
-        .ok_or_else(none)?;
-    let live = reach
-        .store
-        .definition(&pipeline, &version)
-        .await?
-        .ok_or_else(none)?;
+    let live = reach.store.live_definition(&pipeline).await?;
+    let live = live.ok_or_else(none)?;
     live.rollback().ok_or_else(|| {
         Failed::refused(format!(
             "{pipeline} deploys nowhere, so there is nothing to bring back"

@@ -91,10 +91,7 @@ pub async fn started(
 /// What would be refused is not started: the state machine judges it again, and
 /// would only leave a release without a number behind.
 async fn would_be_admitted<T: Table>(store: &Store<T>, input: &TriggerInput) -> Result<(), Failed> {
-    let Some(version) = store.live_version(&input.pipeline).await? else {
-        return Ok(());
-    };
-    let Some(live) = store.definition(&input.pipeline, &version).await? else {
+    let Some(live) = store.live_definition(&input.pipeline).await? else {
         return Ok(());
     };
     let judged = match input.cause {
@@ -136,9 +133,7 @@ async fn known<T: Table>(
         commit: None,
     };
     if asked.schedule.is_some() || asked.upstream.is_some() {
-        if let Some(live) = store.live_version(pipeline).await? {
-            known.definition = store.definition(pipeline, &live).await?;
-        }
+        known.definition = store.live_definition(pipeline).await?;
         let said = trigger::said(asked, known.definition.as_ref(), Some(String::new()))?;
         if let Some(branch) = trigger::branch(&said.reference) {
             known.commit = store.last_commit(pipeline, branch).await?;

@@ -179,7 +179,10 @@ pub async fn summary<T: Table>(
                 .releases
                 .extend(store.head(&id).await?.map(|seen| seen.value));
         }
-        summary.titles = titles(store, &summary).await?;
+        for place in &summary.environments {
+            let known = titles(store, place.holder.as_ref(), &place.queue).await?;
+            summary.titles.extend(known);
+        }
         all.push(summary);
     }
     Ok(all)
@@ -188,15 +191,14 @@ pub async fn summary<T: Table>(
 /// The titles of those who hold or wait.
 async fn titles<T: Table>(
     store: &Store<T>,
-    summary: &Summary,
+    holder: Option<&Holder>,
+    waiting: &[Waiting],
 ) -> Result<BTreeMap<ReleaseId, String>, Failed> {
+    let holder = holder.into_iter().map(|holder| &holder.release);
     let mut titles = BTreeMap::new();
-    for place in &summary.environments {
-        let holder = place.holder.iter().map(|holder| &holder.release);
-        for id in holder.chain(place.queue.iter().map(|entry| &entry.release)) {
-            if let Some(seen) = store.head(id).await? {
-                titles.insert(id.clone(), seen.value.title());
-            }
+    for id in holder.chain(waiting.iter().map(|entry| &entry.release)) {
+        if let Some(seen) = store.head(id).await? {
+            titles.insert(id.clone(), seen.value.title());
         }
     }
     Ok(titles)

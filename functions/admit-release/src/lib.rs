@@ -71,15 +71,10 @@ async fn halted<T: Table>(store: &Store<T>, definition: &Definition) -> Result<(
         return Ok(());
     }
     let controls = store.controls().await?.controls;
-    let Some(halt) = controls.halted(&definition.id) else {
-        return Ok(());
-    };
-    let what = halt
-        .pipeline
-        .as_ref()
-        .map_or("everything", |pipeline| pipeline.as_str());
-    let why = format!("{} halted {what}: {}", halt.said.by, halt.said.reason);
-    Err(Failure::new(ErrorName::Halted, why))
+    match controls.halted(&definition.id) {
+        Some(halt) => Err(Failure::new(ErrorName::Halted, halt.to_string())),
+        None => Ok(()),
+    }
 }
 
 async fn begin<T: Table>(

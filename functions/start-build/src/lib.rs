@@ -115,7 +115,7 @@ async fn record<T: Table>(
         None => {
             // Asked only for what begins: what runs already is waited for.
             let in_force = steered(store, &running, stage, now).await?;
-            let record = new_record(&running, index, stage, attempt, now);
+            let record = StageRecord::begins(&input.release, index, stage, attempt, now);
             let started = Fact::StageStarted {
                 stage: stage.name.clone(),
                 attempt,
@@ -221,34 +221,6 @@ fn wait(
         deadline: after(now, build.timeout.get() + QUEUE_SECONDS),
         due: after(now, build.timeout.get() + GRACE_SECONDS),
         answer: None,
-    }
-}
-
-fn new_record(
-    running: &Running,
-    index: usize,
-    stage: &Stage,
-    attempt: u32,
-    now: Timestamp,
-) -> StageRecord {
-    StageRecord {
-        release: running.head.value.release.clone(),
-        index,
-        stage: stage.name.clone(),
-        attempt,
-        environment: stage.environment.clone(),
-        deploys: matches!(stage.work, Work::Deploy(_)),
-        effect: stage.deploy().map(|deploy| deploy.effect),
-        status: StageStatus::Running,
-        started_at: now,
-        ended_at: None,
-        build: None,
-        log: None,
-        evidence: None,
-        scan: None,
-        watch: None,
-        gates: Vec::new(),
-        failure: None,
     }
 }
 

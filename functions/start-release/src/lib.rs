@@ -164,15 +164,10 @@ async fn record<T: Table>(
 }
 
 async fn live<T: Table>(store: &Store<T>, pipeline: &PipelineId) -> Result<Definition, Failure> {
-    let unknown = || {
+    store.live_definition(pipeline).await?.ok_or_else(|| {
         let why = format!("there is no pipeline {pipeline}: run `gatewright apply`");
         Failure::new(ErrorName::UnknownPipeline, why)
-    };
-    let version = store.live_version(pipeline).await?.ok_or_else(unknown)?;
-    store
-        .definition(pipeline, &version)
-        .await?
-        .ok_or_else(unknown)
+    })
 }
 
 /// A trigger for the commit of `branch` that was released last.

@@ -2,9 +2,10 @@
 //! series that are not complete, numbers that are none.
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
+#[path = "served/loopback.rs"]
+mod loopback;
+
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -13,6 +14,7 @@ use gatewright_aws::Kind;
 use gatewright_aws::metrics::{CloudWatch, Metrics, Window};
 use gatewright_domain::Timestamp;
 use gatewright_domain::pipeline::Series;
+use loopback::serving;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -63,17 +65,7 @@ async fn service(answers: Vec<(u16, Value)>) -> (SdkConfig, Asked) {
     let app = Router::new()
         .fallback(answer)
         .with_state((asked.clone(), answers));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    let fixed = Credentials::new("key", "secret", None, None, "test");
-    let config =
-        gatewright_aws::clients::for_person(Some("ap-south-1".to_owned()), Some(endpoint)).await;
-    let config = config
-        .to_builder()
-        .credentials_provider(SharedCredentialsProvider::new(fixed))
-        .retry_config(aws_config::retry::RetryConfig::disabled())
-        .build();
+    let config = serving(app).await;
     (config, asked)
 }
 

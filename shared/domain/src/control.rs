@@ -5,7 +5,7 @@ use crate::Timestamp;
 use crate::calendar::{Times, Unreadable};
 use crate::canonical::Digest;
 use crate::ids::{EnvironmentName, PersonId, PipelineId};
-use crate::order::{Given, Order, Target, UnderWay};
+use crate::order::{Given, Order, Target, UnderWay, place};
 use serde::{Deserialize, Serialize};
 
 /// How many freezes may be in force at once: far more than anybody keeps in mind,
@@ -34,6 +34,14 @@ pub struct Halt {
     /// Who, when and why.
     #[serde(flatten)]
     pub said: Said,
+}
+
+/// `anna halted pl-gps-001: errors since 14:02`.
+impl std::fmt::Display for Halt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = place(self.pipeline.as_ref(), None);
+        write!(f, "{} halted {what}: {}", self.said.by, self.said.reason)
+    }
 }
 
 /// A time in which nothing is deployed.

@@ -9,7 +9,7 @@ use crate::evidence::{
 };
 use crate::gate::Judged;
 use crate::ids::{EnvironmentName, PipelineId, ReleaseId, StageName};
-use crate::pipeline::Effect;
+use crate::pipeline::{Effect, Stage};
 use crate::trigger::TriggerInput;
 use crate::undo::Flag;
 use serde::{Deserialize, Serialize};
@@ -175,6 +175,37 @@ pub struct StageRecord {
     pub gates: Vec<Judged>,
     /// Why it failed.
     pub failure: Option<(ErrorName, String)>,
+}
+
+impl StageRecord {
+    /// An attempt that begins.
+    pub fn begins(
+        release: &ReleaseId,
+        index: usize,
+        stage: &Stage,
+        attempt: u32,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            release: release.clone(),
+            index,
+            stage: stage.name.clone(),
+            attempt,
+            environment: stage.environment.clone(),
+            deploys: stage.deploy().is_some(),
+            effect: stage.deploy().map(|deploy| deploy.effect),
+            status: StageStatus::Running,
+            started_at: now,
+            ended_at: None,
+            build: None,
+            log: None,
+            evidence: None,
+            scan: None,
+            watch: None,
+            gates: Vec::new(),
+            failure: None,
+        }
+    }
 }
 
 /// Where an attempt at a stage stands.

@@ -10,7 +10,6 @@ use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::{Hold, Holding};
 use gatewright_domain::order::{Given, Order, Target};
 use gatewright_domain::people::Person;
-use gatewright_domain::pipeline::{Definition, Work};
 use gatewright_domain::release::Head;
 use gatewright_domain::{EnvironmentName, ErrorName, GroupName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
@@ -189,12 +188,8 @@ async fn known_environment<T: Table>(
     store: &Store<T>,
     pipeline: &PipelineId,
     environment: &EnvironmentName,
-) -> Result<Definition, Failure> {
-    let live = store.live_version(pipeline).await?;
-    let definition = match live {
-        Some(version) => store.definition(pipeline, &version).await?,
-        None => None,
-    };
+) -> Result<(), Failure> {
+    let definition = store.live_definition(pipeline).await?;
     let definition = definition.ok_or_else(|| {
         Failure::new(
             ErrorName::UnknownPipeline,
@@ -202,7 +197,7 @@ async fn known_environment<T: Table>(
         )
     })?;
     if definition.environments.contains_key(environment) {
-        return Ok(definition);
+        return Ok(());
     }
     let known: Vec<&str> = definition.environments.keys().map(|e| e.as_str()).collect();
     Err(Failure::bad_input(format!(
@@ -255,22 +250,8 @@ async fn approving<T: Table>(
         (Some(pipeline), environment) => (pipeline, environment),
         (None, _) => return Ok(None),
     };
-    let Some(version) = store.live_version(&pipeline).await? else {
-        return Ok(None);
-    };
-    let Some(definition) = store.definition(&pipeline, &version).await? else {
-        return Ok(None);
-    };
-    let mut groups: Vec<GroupName> = Vec::new();
-    for stage in &definition.stages {
-        let there = environment.is_none() || stage.environment == environment;
-        if let (Work::Approval(approval), true) = (&stage.work, there) {
-            groups.extend(approval.quorum.iter().map(|quorum| quorum.group.clone()));
-        }
-    }
-    groups.sort();
-    groups.dedup();
-    Ok(Some(groups))
+    let definition = store.live_definition(&pipeline).await?;
+    Ok(definition.map(|definition| definition.approvers_of(environment.as_ref())))
 }
 
 /// The pipeline and the environment that an order is about, as far as it is about

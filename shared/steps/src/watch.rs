@@ -19,7 +19,7 @@ use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::{Series, Stage, Watching};
 use gatewright_domain::release::{StageRecord, StageStatus};
 use gatewright_domain::wait::{Answer, Awaited, Wait};
-use gatewright_domain::{Digest, ErrorName, ReleaseId, Timestamp, after};
+use gatewright_domain::{Digest, ErrorName, Timestamp, after};
 use gatewright_handler::Failure;
 use gatewright_handler::task::{RESEND_SECONDS, TaskInput, passed};
 
@@ -56,7 +56,7 @@ async fn open<T: Table>(
     let watching = watching(stage)?;
     let Some(known) = store.last_attempt(&input.release, index).await? else {
         steered(store, &running, stage, now).await?;
-        let record = new_record(&running.head.value.release, index, stage, now);
+        let record = StageRecord::begins(&input.release, index, stage, 1, now);
         let started = Fact::StageStarted {
             stage: stage.name.clone(),
             attempt: record.attempt,
@@ -112,28 +112,6 @@ fn watching(stage: &Stage) -> Result<&Watching, Failure> {
     stage.watching().ok_or_else(|| {
         Failure::bad_input(format!("stage {:?} watches nothing", stage.name.as_str()))
     })
-}
-
-fn new_record(release: &ReleaseId, index: usize, stage: &Stage, now: Timestamp) -> StageRecord {
-    StageRecord {
-        release: release.clone(),
-        index,
-        stage: stage.name.clone(),
-        attempt: 1,
-        environment: stage.environment.clone(),
-        deploys: false,
-        effect: None,
-        status: StageStatus::Running,
-        started_at: now,
-        ended_at: None,
-        build: None,
-        log: None,
-        evidence: None,
-        scan: None,
-        watch: None,
-        gates: Vec::new(),
-        failure: None,
-    }
 }
 
 fn new_wait(

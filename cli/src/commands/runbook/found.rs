@@ -66,10 +66,7 @@ pub async fn found<T: Table>(
     environment: &EnvironmentName,
     to: Option<&ReleaseId>,
 ) -> Result<Found, Failed> {
-    let definition = match store.live_version(pipeline).await? {
-        Some(version) => store.definition(pipeline, &version).await?,
-        None => None,
-    };
+    let definition = store.live_definition(pipeline).await?;
     let current = store.current(pipeline, environment).await?;
     let (lock, _) = store.lock(pipeline, environment).await?;
     let held = held(store, &lock, current.as_ref()).await?;

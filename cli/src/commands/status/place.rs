@@ -1,6 +1,6 @@
 //! `gatewright status ENVIRONMENT`: one environment on one screen.
 
-use super::since;
+use super::{since, titles};
 use crate::commands::orders;
 use crate::error::Failed;
 use crate::style::{BAD, HEAD, SOFT, WAITING, paint};
@@ -63,10 +63,7 @@ impl Place {
         environment: &EnvironmentName,
         now: Timestamp,
     ) -> Result<Self, Failed> {
-        let definition = match store.live_version(pipeline).await? {
-            Some(version) => store.definition(pipeline, &version).await?,
-            None => None,
-        };
+        let definition = store.live_definition(pipeline).await?;
         let declared = definition.and_then(|d| d.environments.get(environment).cloned());
         let current = store.current(pipeline, environment).await?;
         let rollbacks = store.rollbacks(pipeline, environment, 1).await?;
@@ -86,12 +83,8 @@ impl Place {
             pipeline: pipeline.clone(),
             environment: environment.clone(),
         };
-        let holder = place.lock.holder.iter().map(|holder| &holder.release);
-        for id in holder.chain(place.waiting.iter().map(|w| &w.release)) {
-            if let Some(seen) = store.head(id).await? {
-                place.titles.insert(id.clone(), seen.value.title());
-            }
-        }
+        let holder = place.lock.holder.as_ref();
+        place.titles = titles(store, holder, &place.waiting).await?;
         Ok(place)
     }
 

@@ -94,6 +94,21 @@ impl<T: Table> Store<T> {
         Ok(self.live(pipeline).await?.map(|seen| seen.value.version))
     }
 
+    /// The live definition of a pipeline; nothing when none was applied or its
+    /// version is gone.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn live_definition(
+        &self,
+        pipeline: &PipelineId,
+    ) -> Result<Option<Definition>, StoreError> {
+        match self.live_version(pipeline).await? {
+            Some(version) => self.definition(pipeline, &version).await,
+            None => Ok(None),
+        }
+    }
+
     /// The live version of a pipeline, with who made it live.
     ///
     /// # Errors

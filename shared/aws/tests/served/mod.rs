@@ -1,11 +1,12 @@
 //! A server that answers as it is told to.
 
+mod loopback;
+
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use loopback::serving;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -22,17 +23,7 @@ pub async fn service(answers: Vec<(u16, Value)>) -> (SdkConfig, Asked) {
     let app = Router::new()
         .fallback(answer)
         .with_state((asked.clone(), answers));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    let fixed = Credentials::new("key", "secret", None, None, "test");
-    let config =
-        gatewright_aws::clients::for_person(Some("ap-south-1".to_owned()), Some(endpoint)).await;
-    let config = config
-        .to_builder()
-        .credentials_provider(SharedCredentialsProvider::new(fixed))
-        .retry_config(aws_config::retry::RetryConfig::disabled())
-        .build();
+    let config = serving(app).await;
     (config, asked)
 }
 

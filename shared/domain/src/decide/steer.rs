@@ -14,12 +14,7 @@ pub fn stops(head: &Head, controls: &Controls, rollback: bool) -> Option<(ErrorN
         return Some((ErrorName::Halted, why));
     }
     let halt = controls.halted(&head.pipeline).filter(|_| !rollback)?;
-    let what = halt
-        .pipeline
-        .as_ref()
-        .map_or_else(|| "everything".to_owned(), ToString::to_string);
-    let why = format!("{} halted {what}: {}", halt.said.by, halt.said.reason);
-    Some((ErrorName::Halted, why))
+    Some((ErrorName::Halted, halt.to_string()))
 }
 
 /// Why a release may not begin its next step, if it may not: a halt, or, before a

@@ -68,7 +68,7 @@ impl Definition {
         let mut environments = self.environments.clone();
         for (name, environment) in &mut environments {
             if environment.rollback.by.is_empty() {
-                environment.rollback.by = self.approvers_of(name);
+                environment.rollback.by = self.approvers_of(Some(name));
             }
         }
         (!stages.is_empty()).then(|| Self {
@@ -83,11 +83,11 @@ impl Definition {
         })
     }
 
-    /// The groups that are asked about changes of an environment.
-    fn approvers_of(&self, environment: &EnvironmentName) -> Vec<GroupName> {
+    /// The groups that are asked about changes of an environment, or of any.
+    pub fn approvers_of(&self, environment: Option<&EnvironmentName>) -> Vec<GroupName> {
         let mut groups: Vec<GroupName> = Vec::new();
         for stage in &self.stages {
-            let here = stage.environment.as_ref() == Some(environment);
+            let here = environment.is_none() || stage.environment.as_ref() == environment;
             if let Work::Approval(approval) = &stage.work
                 && here
             {

@@ -8,10 +8,10 @@ use gatewright_aws::store::{InForce, Store};
 use gatewright_aws::table::Table;
 use gatewright_domain::EnvironmentName;
 use gatewright_domain::decide::{ClearSnapshot, Origin, Promotion};
+use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::lock::Waiting;
 use gatewright_domain::pipeline::{Artifact, Deploy, Environment};
-use gatewright_domain::release::{StageRecord, digest_of, evidence_before};
-use gatewright_domain::undo::TakenBack;
+use gatewright_domain::release::{digest_of, evidence_before};
 use gatewright_handler::Failure;
 
 /// How far back a promotion looks for what ran in the environment before.
@@ -64,11 +64,16 @@ pub(super) async fn observe<T: Table, R: Outside>(
         .iter()
         .find(|entry| entry.release == head.release && entry.index == index)
         .cloned();
-    let taken_back = taken_back(store, running, &records, index, deploy, environment).await?;
+    let evidence = evidence_before(head, &records, index);
+    let known = |name: &String| evidence.as_ref().and_then(|e| e.artifact(name)).cloned();
+    let pinned: Vec<ArtifactEvidence> = deploy.artifacts.iter().filter_map(known).collect();
+    let taken_back = store
+        .taken_back(&head.pipeline, environment, &digest_of(&pinned))
+        .await?;
     let snapshot = ClearSnapshot {
         head: head.clone(),
         rollback: is_rollback(running),
-        gone: gone(outside, running, &records, index, deploy).await?,
+        gone: gone(outside, running, &pinned).await?,
         records,
         index,
         environment: environment.clone(),
@@ -85,7 +90,7 @@ pub(super) async fn observe<T: Table, R: Outside>(
         promotion: promotion(store, running, environment, declared).await?,
         origin: origin(outside, running).await?,
         current: store.current(&head.pipeline, environment).await?,
-        taken_back,
+        taken_back: taken_back.map(|seen| seen.value),
         lock,
         lease: declared.lease.get(),
         queue: declared.queue,
@@ -119,26 +124,6 @@ async fn promotion<T: Table>(
     }))
 }
 
-/// What is known of these artifacts, together, having been taken back from there.
-async fn taken_back<T: Table>(
-    store: &Store<T>,
-    running: &Running,
-    records: &[StageRecord],
-    index: usize,
-    deploy: &Deploy,
-    environment: &EnvironmentName,
-) -> Result<Option<TakenBack>, Failure> {
-    let head = &running.head.value;
-    let evidence = evidence_before(head, records, index);
-    let known = |name: &String| evidence.as_ref().and_then(|e| e.artifact(name)).cloned();
-    let artifacts: Vec<_> = deploy.artifacts.iter().filter_map(known).collect();
-    let digest = digest_of(&artifacts);
-    let back = store
-        .taken_back(&head.pipeline, environment, &digest)
-        .await?;
-    Ok(back.map(|seen| seen.value))
-}
-
 /// Whether the CodePipeline action that started the release waits for it still.
 async fn origin<R: Outside>(outside: &R, running: &Running) -> Result<Option<Origin>, Failure> {
     let head = &running.head.value;
@@ -166,19 +151,15 @@ fn signed(running: &Running, deploy: &Deploy) -> Vec<String> {
 async fn gone<R: Registry>(
     registry: &R,
     running: &Running,
-    records: &[StageRecord],
-    index: usize,
-    deploy: &Deploy,
+    pinned: &[ArtifactEvidence],
 ) -> Result<Vec<String>, Failure> {
-    let evidence = evidence_before(&running.head.value, records, index);
     let mut gone = Vec::new();
-    for name in &deploy.artifacts {
-        let declared = running.definition.artifacts.get(name);
-        let pinned = evidence.as_ref().and_then(|e| e.artifact(name));
-        if let (Some(repository), Some(pinned)) = (declared.and_then(Artifact::repository), pinned)
-            && !registry.has(repository, &pinned.digest).await?
+    for artifact in pinned {
+        let declared = running.definition.artifacts.get(&artifact.name);
+        if let Some(repository) = declared.and_then(Artifact::repository)
+            && !registry.has(repository, &artifact.digest).await?
         {
-            gone.push(name.clone());
+            gone.push(artifact.name.clone());
         }
     }
     Ok(gone)

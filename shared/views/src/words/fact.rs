@@ -98,7 +98,7 @@ pub fn fact(fact: &Fact) -> String {
         | Fact::ReleaseResumed { .. }
         | Fact::GlassBroken { .. }
         | Fact::EnvironmentHeld { .. }
-        | Fact::EnvironmentFreed { .. } => of_order(fact).unwrap_or_else(|| of_kind(fact)),
+        | Fact::EnvironmentFreed { .. } => of_order(fact),
     })
 }
 

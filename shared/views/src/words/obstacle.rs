@@ -1,5 +1,6 @@
 //! What stands in the way of a deploy, and people's orders, in words.
 
+use super::fact::of_kind;
 use crate::text::{listed, short_line, utc};
 use gatewright_domain::control::Said;
 use gatewright_domain::decide::Obstacle;
@@ -44,9 +45,9 @@ pub fn obstacles(all: &[Obstacle]) -> String {
 }
 
 /// What people ordered of a release, and what it means for its environments.
-pub(super) fn of_order(fact: &Fact) -> Option<String> {
+pub(super) fn of_order(fact: &Fact) -> String {
     let by = |said: &Said| format!("{}: {}", said.by, short_line(&said.reason, MOST));
-    Some(match fact {
+    match fact {
         Fact::DeployDelayed {
             environment,
             because,
@@ -73,30 +74,6 @@ pub(super) fn of_order(fact: &Fact) -> Option<String> {
         Fact::EnvironmentFreed { environment } => {
             format!("{environment} is known again, and free for others")
         }
-        Fact::ReleaseAdmitted { .. }
-        | Fact::TriggerRefused { .. }
-        | Fact::StageStarted { .. }
-        | Fact::BuildJudged { .. }
-        | Fact::ArtifactPinned { .. }
-        | Fact::ScanJudged { .. }
-        | Fact::WatchJudged { .. }
-        | Fact::StagePassed { .. }
-        | Fact::StageFailed { .. }
-        | Fact::DeployCleared { .. }
-        | Fact::EnvironmentChanged { .. }
-        | Fact::LockReleased { .. }
-        | Fact::ApprovalRequested { .. }
-        | Fact::ApprovalReminded { .. }
-        | Fact::DecisionRecorded { .. }
-        | Fact::ApprovalReached { .. }
-        | Fact::ApprovalClosed { .. }
-        | Fact::Flagged { .. }
-        | Fact::SchemaMigrated { .. }
-        | Fact::MigrationAcknowledged { .. }
-        | Fact::TakenBack { .. }
-        | Fact::Lifted { .. }
-        | Fact::RollbackResolved { .. }
-        | Fact::DownstreamStarted { .. }
-        | Fact::ReleaseEnded { .. } => return None,
-    })
+        other => of_kind(other),
+    }
 }
