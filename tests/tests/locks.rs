@@ -176,6 +176,33 @@ async fn a_dead_holder_ends_as_its_event_would_have_ended_it() {
 }
 
 #[tokio::test]
+async fn a_release_that_died_unnoticed_ends_within_two_hours_though_it_holds_nothing() {
+    let world = World::new().await;
+    let mut run = Run::start(&world, "first", World::push());
+    until(&world, &mut run, "Production Approval").await;
+    let alive = world.head("first").await;
+    world.clock.pass(2 * 3_600);
+    world.call("Sweep", json!({})).await.unwrap();
+    assert_eq!(world.head("first").await, alive, "it is asked for still");
+
+    world.executions.end(&alive.execution);
+    world.clock.pass(2 * 3_600);
+    world.call("Sweep", json!({})).await.unwrap();
+    let head = world.has_ended("first", Status::FailedClean).await;
+    assert_eq!(head.failure.unwrap().error, "Stopped");
+    assert!(
+        world
+            .facts("first")
+            .await
+            .contains(&"approval-closed".to_owned())
+    );
+    // What has ended is never looked at again.
+    world.clock.pass(24 * 3_600);
+    let swept = world.call("Sweep", json!({})).await.unwrap();
+    assert_eq!(swept, json!({ "due": 0, "failed": 0 }));
+}
+
+#[tokio::test]
 async fn a_deploy_that_is_under_way_is_stopped_before_its_lock_is_given_up() {
     let world = World::new().await;
     let mut run = Run::start(&world, "first", World::push());

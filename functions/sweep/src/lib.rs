@@ -1,6 +1,7 @@
 //! Each minute: catches what events lost. Overdue waits are read again at their
 //! source, answers that were not delivered are sent again, approvals are
-//! reminded and expired, rollouts are watched, locks whose holder has ended are handed on.
+//! reminded and expired, rollouts are watched, releases that died unnoticed are
+//! ended, locks whose holder has ended are handed on.
 
 mod approvals;
 
@@ -13,9 +14,9 @@ use gatewright_aws::table::{Table, When};
 use gatewright_aws::tasks::Executions;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Lock;
-use gatewright_domain::release::Failure as Why;
+use gatewright_domain::release::{Failure as Why, Head};
 use gatewright_domain::wait::{Awaited, Wait};
-use gatewright_domain::{ErrorName, Timestamp, after};
+use gatewright_domain::{ErrorName, ReleaseId, Timestamp, after};
 use gatewright_handler::Failure;
 use gatewright_handler::task::{RESEND_SECONDS, TaskInput};
 use gatewright_steps::{
@@ -60,6 +61,7 @@ where
         let outcome = match thing {
             Due::Wait(wait) => look_after(store, builds, registry, metrics, wait, now).await,
             Due::Lock(lock) => heal(store, builds, registry, executions, &lock, now).await,
+            Due::Release(head) => silent(store, builds, registry, executions, *head, now).await,
         };
         if let Err(failure) = outcome {
             failed += 1;
@@ -184,10 +186,48 @@ async fn overdue_build<T: Table, B: Builds, R: Outside>(
     until_settled(|| fail_build(store, &key, error, &why, now)).await
 }
 
-/// A lock whose lease has run out: a living holder keeps it. A dead one whose end
-/// nobody noticed ends now, exactly as the event of its execution would have ended
-/// it: its builds are stopped, and what it leaves unknown is held. One that has
-/// ended only loses the lock.
+/// A release to which nothing has happened for long: a dead one ends.
+async fn silent<T: Table, B: Builds, R: Outside, X: Executions>(
+    store: &Store<T>,
+    builds: &B,
+    registry: &R,
+    executions: &X,
+    head: Seen<Head>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    if lives(executions, &head.value).await? {
+        store.commit(Commit::of(&head), now).await?;
+        return Ok(());
+    }
+    bury(store, builds, registry, &head.value.release, now).await
+}
+
+/// Whether the release's execution still runs.
+async fn lives<X: Executions>(executions: &X, head: &Head) -> Result<bool, Failure> {
+    let running = executions.is_running(&head.execution).await?;
+    Ok(running.unwrap_or(false))
+}
+
+/// Ends a release whose execution is gone, exactly as the event of its end would
+/// have: its builds are stopped, and what it leaves unknown is held.
+async fn bury<T: Table, B: Builds, R: Outside>(
+    store: &Store<T>,
+    builds: &B,
+    registry: &R,
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let died = Why {
+        stage: None,
+        error: "Stopped".to_owned(),
+        cause: "the execution ended outside of its own states, and no event told of it".to_owned(),
+    };
+    end_release(store, builds, registry, release, Some(died), now).await?;
+    Ok(())
+}
+
+/// A lock whose lease has run out: a living holder keeps it, a dead one whose end
+/// nobody noticed ends now, and one that has ended only loses the lock.
 async fn heal<T: Table, B: Builds, R: Outside, X: Executions>(
     store: &Store<T>,
     builds: &B,
@@ -200,46 +240,31 @@ async fn heal<T: Table, B: Builds, R: Outside, X: Executions>(
         return Ok(());
     };
     let head = store.head(&holder.release).await?;
-    let alive = match &head {
-        Some(head) if !head.value.status.has_ended() => executions
-            .is_running(&head.value.execution)
-            .await?
-            .unwrap_or(false),
-        Some(_) | None => false,
-    };
-    let unnoticed = head.as_ref().is_some_and(|h| !h.value.status.has_ended());
-    if unnoticed && !alive {
-        let died = Why {
-            stage: None,
-            error: "Stopped".to_owned(),
-            cause: "the execution ended outside of its own states, and no event told of it"
-                .to_owned(),
-        };
-        let release = &holder.release;
-        end_release(store, builds, registry, release, Some(died), now).await?;
+    let running = head.as_ref().filter(|h| !h.value.status.has_ended());
+    if let Some(head) = running {
+        if !lives(executions, &head.value).await? {
+            return bury(store, builds, registry, &holder.release, now).await;
+        }
+        if let Some(kept) = lock.value.taken(&holder.release, now, LEASE_SECONDS) {
+            let write = Store::<T>::lock_write(&kept, Some(lock.rev))?;
+            store.table().write(vec![write]).await?;
+        }
         return Ok(());
     }
-    let next = if alive {
-        lock.value.taken(&holder.release, now, LEASE_SECONDS)
-    } else {
-        lock.value.released(&holder.release)
+    let Some(free) = lock.value.released(&holder.release) else {
+        return Ok(());
     };
-    let Some(next) = next else { return Ok(()) };
-    let write = Store::<T>::lock_write(&next, Some(lock.rev))?;
-    match head.filter(|_| !alive) {
+    let write = Store::<T>::lock_write(&free, Some(lock.rev))?;
+    match head {
         None => store.table().write(vec![write]).await?,
         Some(head) => {
             let fact = Fact::LockReleased {
-                environment: next.environment.clone(),
+                environment: free.environment.clone(),
             };
             store
                 .commit(Commit::of(&head).fact(fact).write(write), now)
                 .await?;
         }
     }
-    if alive {
-        Ok(())
-    } else {
-        hand_on(store, registry, &next.pipeline, &next.environment, now).await
-    }
+    hand_on(store, registry, &free.pipeline, &free.environment, now).await
 }

@@ -8,8 +8,10 @@ pub(super) fn release(id: &ReleaseId) -> String {
     format!("RELEASE#{id}")
 }
 
+pub(super) const HEAD: &str = "HEAD";
+
 pub(super) fn head(id: &ReleaseId) -> Key {
-    Key::new(release(id), "HEAD")
+    Key::new(release(id), HEAD)
 }
 
 pub(super) fn event(id: &ReleaseId, seq: u64) -> Key {

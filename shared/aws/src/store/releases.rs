@@ -5,8 +5,13 @@ use crate::table::{Range, Table, When, Write};
 use gatewright_domain::ledger::{Event, Fact};
 use gatewright_domain::release::{Head, StageRecord};
 use gatewright_domain::trigger::UpstreamOrigin;
-use gatewright_domain::{CommitSha, PipelineId, ReleaseId, Timestamp};
+use gatewright_domain::{CommitSha, PipelineId, ReleaseId, Timestamp, after};
 use serde::{Deserialize, Serialize};
+
+/// How long nothing may happen to a running release before the sweep asks whether
+/// its execution still lives: the event that tells of its death can be lost, and
+/// a release that waits for people is silent for hours.
+const SILENT_SECONDS: i64 = 3_600;
 
 /// A change of a release: what its head says afterwards, what is recorded, and
 /// what else is written with it.
@@ -105,7 +110,8 @@ impl<T: Table> Store<T> {
         })
     }
 
-    /// Writes a change and its ledger events in one transaction.
+    /// Writes a change and its ledger events in one transaction. While the release
+    /// runs, the sweep looks at it when nothing has happened for an hour.
     ///
     /// # Errors
     /// A conflict when the release changed since it was read; nothing is written
@@ -130,9 +136,10 @@ impl<T: Table> Store<T> {
                 when: When::Absent,
             });
         }
+        let ended = commit.head.status.has_ended();
         writes.push(Write::Put {
             key: keys::head(&commit.head.release),
-            due: None,
+            due: (!ended).then(|| after(now, SILENT_SECONDS)),
             body: body(&commit.head)?,
             when: When::still(commit.rev),
         });

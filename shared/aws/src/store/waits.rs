@@ -1,8 +1,9 @@
 //! Waits: what a release waits for, found again by the event that it waits for.
 
-use super::{Seen, Store, StoreError, body, read};
+use super::{Seen, Store, StoreError, body, keys, read};
 use crate::table::{Key, Range, Table, When, Write};
 use gatewright_domain::lock::Lock;
+use gatewright_domain::release::Head;
 use gatewright_domain::wait::{Awaited, Wait};
 use gatewright_domain::{Digest, ReleaseId, Timestamp};
 
@@ -96,6 +97,8 @@ pub enum Due {
     Wait(Seen<Wait>),
     /// A lock whose lease has run out.
     Lock(Seen<Lock>),
+    /// A running release to which nothing has happened for long.
+    Release(Box<Seen<Head>>),
 }
 
 impl<T: Table> Store<T> {
@@ -127,12 +130,10 @@ impl<T: Table> Store<T> {
         let items = self.table.due(now, limit).await?;
         items
             .into_iter()
-            .map(|item| {
-                if item.key.sk == "LOCK" {
-                    read(item).map(Due::Lock)
-                } else {
-                    read(item).map(Due::Wait)
-                }
+            .map(|item| match item.key.sk.as_str() {
+                "LOCK" => read(item).map(Due::Lock),
+                keys::HEAD => read(item).map(|seen| Due::Release(Box::new(seen))),
+                _ => read(item).map(Due::Wait),
             })
             .collect()
     }
