@@ -452,7 +452,16 @@ async fn a_dirty_end_keeps_the_environment_until_somebody_has_looked() {
     let mut second = Run::start(&world, "second", push("the second", 'b'));
     assert_eq!(drive(&world, &mut second).await, waits(STAGING));
     let told = because(&world, "second").await;
-    assert!(matches!(&told[..], [Obstacle::Hold { .. }]), "{told:?}");
+    assert!(matches!(&told[..], [Obstacle::Doubt { .. }]), "{told:?}");
+    // A person who holds it as well takes nothing over: giving that back does not
+    // say what runs.
+    let hold = json!({ "order": "hold", "pipeline": "pl-gps-001", "environment": "staging", "reason": "I look" });
+    world.ordered("priya", hold).await;
+    let unhold = json!({ "order": "unhold", "pipeline": "pl-gps-001", "environment": "staging", "reason": "seen" });
+    world.ordered("devan", unhold).await;
+    assert_eq!(drive(&world, &mut second).await, waits(STAGING));
+    let told = because(&world, "second").await;
+    assert!(matches!(&told[..], [Obstacle::Doubt { .. }]), "{told:?}");
     let unhold = json!({ "order": "unhold", "pipeline": "pl-gps-001", "environment": "staging", "reason": "looked: runs nothing" });
     world.ordered("devan", unhold.clone()).await;
     assert_eq!(drive(&world, &mut second).await, ended("succeeded"));

@@ -115,14 +115,14 @@ async fn a_rollback_that_fails_keeps_the_environment_until_one_by_hand_passes() 
         .lock(&SHOP.parse().unwrap(), &production())
         .await
         .unwrap();
-    assert!(lock.is_dirty(), "{lock:?}");
+    assert!(lock.doubt.is_some(), "{lock:?}");
     let said = shop.laptop.says(&["runbook", "shop", "production"]).await;
     assert!(said.contains("test ! -e"), "{said}");
     // Nobody else gets in, but a rollback does.
     let waits = shop.begin("waits", 'c').await;
-    let approved = shop
-        .laptop
-        .until_it_waits(&waits, |because| matches!(because, [Obstacle::Hold { .. }]));
+    let approved = shop.laptop.until_it_waits(&waits, |because| {
+        matches!(because, [Obstacle::Doubt { .. }])
+    });
     approved.await;
     std::fs::remove_file(&broken).unwrap();
     shop.does(0, 100);
@@ -264,11 +264,11 @@ async fn an_execution_can_be_stopped_in_every_state() {
             .unwrap();
         assert!(lock.holder.is_none(), "{state}: {lock:?}");
         assert_eq!(
-            lock.is_dirty(),
+            lock.doubt.is_some(),
             head.status == Status::FailedDirty,
             "{state}: {lock:?}"
         );
-        if lock.is_dirty() {
+        if lock.doubt.is_some() {
             let free = [
                 "unhold",
                 "production",

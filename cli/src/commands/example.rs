@@ -15,7 +15,7 @@ use gatewright_domain::evidence::{
 };
 use gatewright_domain::given::Stores;
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::lock::{Hold, Holding, Lock, Waiting};
+use gatewright_domain::lock::{Doubt, Lock, Waiting};
 use gatewright_domain::pipeline::Queue;
 use gatewright_domain::pipeline::{Definition, Migration, Work};
 use gatewright_domain::release::{Deployment, Failure, Head, StageRecord, StageStatus, Status};
@@ -124,8 +124,8 @@ impl Example {
         example.admit().await;
         let production: EnvironmentName = "production".parse().unwrap();
         let mut lock = Lock::free(example.definition.id.clone(), production);
-        lock.hold = Some(Hold {
-            by: Holding::Dirty(example.release.clone()),
+        lock.doubt = Some(Doubt {
+            release: example.release.clone(),
             reason: "it is not known what production runs".to_owned(),
             since: example.now(),
         });

@@ -13,7 +13,6 @@ use gatewright_aws::table::Table;
 use gatewright_aws::{Clock, SystemClock};
 use gatewright_domain::decide::{Obstacle, in_doubt};
 use gatewright_domain::given::Stores;
-use gatewright_domain::lock::Holding;
 use gatewright_domain::release::{Head, StageRecord, Status, last_attempts};
 use gatewright_domain::text::spoken;
 use gatewright_domain::{EnvironmentName, Timestamp};
@@ -273,16 +272,10 @@ async fn passes<T: Table>(
         Obstacle::Queue { behind } => {
             format!("See what is first in line: gatewright explain {behind}")
         }
-        Obstacle::Hold {
-            by: Holding::Person(_),
-            ..
-        } => format!(
+        Obstacle::Hold { .. } => format!(
             "When the hold is no longer needed: gatewright unhold {pipeline}/{environment} --reason TEXT"
         ),
-        Obstacle::Hold {
-            by: Holding::Dirty(release),
-            ..
-        } => format!(
+        Obstacle::Doubt { release, .. } => format!(
             "Look at {environment} first: gatewright explain {release}. Then bring it back with `gatewright rollback {pipeline} {environment} --reason TEXT`, or, when it runs what it should, `gatewright unhold {pipeline}/{environment} --reason TEXT`"
         ),
         Obstacle::Freeze { .. } | Obstacle::Window { .. } | Obstacle::Soak { .. } => glass(),

@@ -77,7 +77,26 @@ pub async fn unhold(args: &Hold, at: Option<&Path>, out: &Out) -> Result<Code, F
         environment,
         reason,
     };
-    of_place(args, at, out, order).await
+    let code = of_place(args, at, out, order).await?;
+    if !out.json {
+        still_unknown(args, at, out).await?;
+    }
+    Ok(code)
+}
+
+/// Says that giving a hold back did not say what the environment runs.
+async fn still_unknown(args: &Hold, at: Option<&Path>, out: &Out) -> Result<(), Failed> {
+    let reach = reach(at).await?;
+    let (pipeline, environment) = lookup::environment(&reach, &args.place).await?;
+    let (lock, _) = reach.store.lock(&pipeline, &environment).await?;
+    if let Some(doubt) = lock.doubt {
+        let release = &doubt.release;
+        out.aside(format!(
+            "release {release} left it unknown, which keeps others out still: bring back what ran with {}, or look what runs and `unhold` once more",
+            paint(COPY, format!("gatewright rollback {pipeline} {environment} --reason TEXT"))
+        ));
+    }
+    Ok(())
 }
 
 async fn of_place(

@@ -1,7 +1,7 @@
 //! Environment locks: one release at a time changes an environment.
 
 use crate::Timestamp;
-use crate::ids::{EnvironmentName, PipelineId, ReleaseId};
+use crate::ids::{EnvironmentName, PersonId, PipelineId, ReleaseId};
 use crate::pipeline::Queue;
 use serde::{Deserialize, Serialize};
 
@@ -15,46 +15,40 @@ pub struct Lock {
     pub environment: EnvironmentName,
     /// Who has it.
     pub holder: Option<Holder>,
-    /// Who keeps everybody new out, besides: a person, or a release that left the
-    /// environment so that somebody must look.
+    /// A person who keeps everybody new out, besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// A release that ended dirty: nobody knows what the environment runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
     /// Grows with every change of hands; a deploy is recorded only under the
     /// number it began with.
     pub fencing: u64,
 }
 
-/// What keeps an environment from everybody new. Whoever has its lock already
-/// goes on.
+/// A person keeps an environment from everybody new until somebody gives it back.
+/// Whoever has its lock already goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// Whose it is.
-    #[serde(flatten)]
-    pub by: Holding,
+    pub by: PersonId,
     /// Why.
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
 }
 
-/// Whose a hold is.
+/// A release that ended dirty left an environment unknown, and the next deploy
+/// would build on that: it keeps everybody out but a rollback, which ends the doubt
+/// when it has passed. A person ends it by giving the environment back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Holding {
-    /// A person's, until somebody gives the environment back.
-    Person(crate::ids::PersonId),
-    /// A release's that ended dirty: nobody knows what the environment runs. A
-    /// rollback passes it, and lifts it when it has passed.
-    Dirty(ReleaseId),
-}
-
-impl std::fmt::Display for Holding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Person(person) => write!(f, "{person}"),
-            Self::Dirty(release) => write!(f, "{release}"),
-        }
-    }
+pub struct Doubt {
+    /// The release that left it.
+    pub release: ReleaseId,
+    /// Why it ended.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A release that waits for an environment.
@@ -115,6 +109,7 @@ impl Lock {
             environment,
             holder: None,
             hold: None,
+            doubt: None,
             fencing: 0,
         }
     }
@@ -149,29 +144,16 @@ impl Lock {
         }
     }
 
-    /// Kept from everybody new. A person's hold stays when a release leaves its
-    /// own, because the person did not give it back.
+    /// Kept from everybody new by a person.
     #[must_use]
     pub fn held(&self, hold: Hold) -> Self {
-        let hold = match (self.hold.clone(), hold) {
-            (Some(known), new) if matches!(known.by, Holding::Person(_)) => Hold {
-                reason: format!("{}; {}", known.reason, new.reason),
-                ..known
-            },
-            // What nobody knows stays unknown when a person takes it over.
-            (Some(known), new) if matches!(new.by, Holding::Person(_)) => Hold {
-                reason: format!("{}; {}", new.reason, known.reason),
-                ..new
-            },
-            (_, new) => new,
-        };
         Self {
             hold: Some(hold),
             ..self.clone()
         }
     }
 
-    /// Kept from nobody any more.
+    /// Given back by the person who kept it, or another one.
     #[must_use]
     pub fn unheld(&self) -> Self {
         Self {
@@ -180,10 +162,22 @@ impl Lock {
         }
     }
 
-    /// Whether a release that ended dirty keeps it.
-    pub fn is_dirty(&self) -> bool {
-        let hold = self.hold.as_ref();
-        hold.is_some_and(|hold| matches!(hold.by, Holding::Dirty(_)))
+    /// Left unknown. What the last one to leave it says is what must be looked at.
+    #[must_use]
+    pub fn doubted(&self, doubt: Doubt) -> Self {
+        Self {
+            doubt: Some(doubt),
+            ..self.clone()
+        }
+    }
+
+    /// Known again.
+    #[must_use]
+    pub fn known(&self) -> Self {
+        Self {
+            doubt: None,
+            ..self.clone()
+        }
     }
 
     /// Given back by `release`; `None` when it does not have it.

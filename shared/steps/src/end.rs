@@ -11,7 +11,7 @@ use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::approval::State;
 use gatewright_domain::decide::ending;
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::lock::{Hold, Holding};
+use gatewright_domain::lock::Doubt;
 use gatewright_domain::order::MOST_REASON;
 use gatewright_domain::pipeline::{Definition, Purpose};
 use gatewright_domain::release::{Failure as Why, Head, StageRecord, StageStatus, Status};
@@ -128,7 +128,7 @@ async fn once<T: Table>(
 }
 
 /// Keeps an environment from everybody: nobody knows what it runs, and the next
-/// deploy would build on that. The release's own lock goes; the hold stays until a
+/// deploy would build on that. The release's own lock goes; the doubt stays until a
 /// rollback has passed there or a person gives the environment back.
 async fn keep<T: Table>(
     store: &Store<T>,
@@ -140,17 +140,17 @@ async fn keep<T: Table>(
     let lock = lock.released(&commit.head.release).unwrap_or(lock);
     let failure = commit.head.failure.as_ref();
     let reason = failure.map_or_else(String::new, |failure| failure.cause.clone());
-    let hold = Hold {
-        by: Holding::Dirty(commit.head.release.clone()),
+    let doubt = Doubt {
+        release: commit.head.release.clone(),
         reason: shortened(&reason, MOST_REASON),
         since: now,
     };
     let fact = Fact::EnvironmentHeld {
         environment: environment.clone(),
-        reason: hold.reason.clone(),
+        reason: doubt.reason.clone(),
     };
     Ok(commit
-        .write(Store::<T>::lock_write(&lock.held(hold), rev)?)
+        .write(Store::<T>::lock_write(&lock.doubted(doubt), rev)?)
         .fact(fact))
 }
 

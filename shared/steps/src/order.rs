@@ -7,7 +7,7 @@ use gatewright_aws::store::{Commit, InForce, Store};
 use gatewright_aws::table::{Table, Write};
 use gatewright_domain::control::Said;
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::lock::{Hold, Holding};
+use gatewright_domain::lock::Hold;
 use gatewright_domain::order::{Given, Order, Target};
 use gatewright_domain::people::Person;
 use gatewright_domain::release::Head;
@@ -122,16 +122,12 @@ async fn effect<T: Table>(store: &Store<T>, given: &Given) -> Result<Effect, Fai
         } => {
             known_environment(store, pipeline, environment).await?;
             let (lock, rev) = store.lock(pipeline, environment).await?;
-            if let Some(hold) = lock
-                .hold
-                .as_ref()
-                .filter(|h| matches!(h.by, Holding::Person(_)))
-            {
+            if let Some(hold) = &lock.hold {
                 let why = format!("{} holds it already: {}", hold.by, hold.reason);
                 return Err(Failure::bad_input(why));
             }
             let hold = Hold {
-                by: Holding::Person(said.by),
+                by: said.by,
                 reason: said.reason,
                 since: said.at,
             };
@@ -145,12 +141,16 @@ async fn effect<T: Table>(store: &Store<T>, given: &Given) -> Result<Effect, Fai
         } => {
             known_environment(store, pipeline, environment).await?;
             let (lock, rev) = store.lock(pipeline, environment).await?;
-            if lock.hold.is_none() {
-                return Err(Failure::bad_input(format!(
-                    "nobody holds {pipeline}/{environment}"
-                )));
-            }
-            let write = Store::<T>::lock_write(&lock.unheld(), rev)?;
+            // A person's hold first: who gives that back has not said yet what runs.
+            let freed = match (&lock.hold, &lock.doubt) {
+                (Some(_), _) => lock.unheld(),
+                (None, Some(_)) => lock.known(),
+                (None, None) => {
+                    let why = format!("nobody holds {pipeline}/{environment}");
+                    return Err(Failure::bad_input(why));
+                }
+            };
+            let write = Store::<T>::lock_write(&freed, rev)?;
             Ok(Effect::Write(Box::new(write)))
         }
         Order::Lift {

@@ -97,12 +97,11 @@ pub(crate) async fn pass<T: Table>(
     ))
 }
 
-/// A rollback that has passed, with its tests, ends the hold of a release that
-/// left the environment unknown.
+/// A rollback that has passed, with its tests, ends the doubt that a release left.
 fn known_again(running: &Running, lock: Lock) -> (Lock, bool) {
-    let known = running.definition.purpose == Purpose::Rollback && lock.is_dirty();
+    let known = running.definition.purpose == Purpose::Rollback && lock.doubt.is_some();
     match known {
-        true => (lock.unheld(), true),
+        true => (lock.known(), true),
         false => (lock, false),
     }
 }

@@ -3,9 +3,7 @@
 
 use crate::real::{self, Cleared};
 use crate::rules::Rules;
-use crate::state::{
-    Build, Deployed, Exec, Hold, Kind, Record, Rel, Request, State, Status, Wait, Why,
-};
+use crate::state::{Build, Deployed, Exec, Kind, Record, Rel, Request, State, Status, Wait, Why};
 use crate::table::{Item, Plan, Write};
 use crate::undo;
 
@@ -43,7 +41,7 @@ pub fn cleared(state: &State, rules: Rules, rel: Rel) -> Cleared {
         seen.queue.clear();
     }
     if !rules.hold {
-        seen.lock.hold = None;
+        seen.lock.hold = false;
     }
     if !rules.approval_binds
         && let Request::Approved(_) = seen.of(rel).request
@@ -210,9 +208,7 @@ fn pass(state: &State, rules: Rules, rel: Rel, kind: Kind) -> Option<Plan> {
     if rel.is_rollback()
         && let Some(free) = real::released(state.lock, rel)
     {
-        let known = matches!(free.hold, Some(Hold::Dirty(_)));
-        let free = if known { real::unheld(free) } else { free };
-        plan = plan.write(Write::Lock(free));
+        plan = plan.write(Write::Lock(real::known(free)));
     }
     Some(plan)
 }
@@ -250,7 +246,7 @@ pub fn finish(state: &State, rules: Rules, rel: Rel) -> Option<Plan> {
         .write(Write::Unqueue(rel));
     let free = real::released(state.lock, rel);
     if dirty && rules.dirty_holds {
-        let lock = real::held(free.unwrap_or(state.lock), Hold::Dirty(rel));
+        let lock = real::doubted(free.unwrap_or(state.lock), rel);
         plan = plan.on(Item::Lock).write(Write::Lock(lock));
     } else if let Some(free) = free {
         plan = plan.on(Item::Lock).write(Write::Lock(free));
@@ -281,12 +277,14 @@ pub fn heal(state: &State, rules: Rules) -> Option<Plan> {
     Some(Plan::of(holder).on(Item::Lock).write(Write::Lock(free)))
 }
 
-/// A person keeps the environment from newcomers, or gives it back.
+/// A person keeps the environment from newcomers, or gives it back: what a person
+/// holds first, then what a release left unknown.
 pub fn hold(state: &State, give_back: bool) -> Option<Plan> {
-    let lock = match (state.lock.hold, give_back) {
-        (Some(Hold::Person), false) | (None, true) => return None,
-        (_, false) => real::held(state.lock, Hold::Person),
-        (Some(_), true) => real::unheld(state.lock),
+    let lock = match (state.lock.hold, state.lock.doubt, give_back) {
+        (true, _, false) | (false, None, true) => return None,
+        (false, _, false) => real::held(state.lock),
+        (true, _, true) => real::unheld(state.lock),
+        (false, Some(_), true) => real::known(state.lock),
     };
     // The orders' ledger is one item, and every order writes it.
     let order = Plan::default()

@@ -3,7 +3,7 @@
 
 use crate::calls;
 use crate::state::{
-    Build, Exec, Hold, Kind, Record, Rel, Release, Request, State, Status, Version, Wait, Why,
+    Build, Exec, Kind, Record, Rel, Release, Request, State, Status, Version, Wait, Why,
 };
 use crate::step::{Action, Step, World, waits_for_hold};
 use crate::undo;
@@ -126,7 +126,7 @@ fn always() -> Vec<Property<World>> {
             |_, s: &State| !s.broken.moved_on,
         ),
         Property::always("the record tells what runs", |_, s: &State| {
-            let settled = s.lock.holder.is_none() && s.lock.hold.is_none();
+            let settled = s.lock.holder.is_none() && s.lock.doubt.is_none();
             let known = s.real.is_some() && s.real == s.current().map(|d| d.version);
             !settled || known || orphans(s)
         }),
@@ -189,8 +189,13 @@ fn rarely(world: &World) -> Vec<Property<World>> {
     );
     add(bounds.holds > 0, "a hold delays", |_, s: &State| {
         let waits = |rel: &&Rel| waits_for_hold(s, **rel);
-        s.lock.hold == Some(Hold::Person) && s.queue.iter().any(|rel| waits(&rel))
+        s.lock.hold && s.queue.iter().any(|rel| waits(&rel))
     });
+    add(
+        bounds.holds > 0,
+        "a person holds what nobody knows",
+        |_, s: &State| s.lock.hold && s.lock.doubt.is_some(),
+    );
     add(
         bounds.stalls > 0,
         "a transaction is refused",

@@ -5,7 +5,7 @@
 
 mod words;
 
-use crate::state::{Deployed, Hold, Lock, Record, Rel, Request, State, Status, Version, Why};
+use crate::state::{Deployed, Lock, Record, Rel, Request, State, Status, Version, Why};
 use crate::undo;
 use gatewright_domain::ErrorName;
 use gatewright_domain::decide::{self, ClearSnapshot, Clearance, Obstacle, may_go_on};
@@ -63,8 +63,10 @@ enum Question {
     End([Record; 2], Option<bool>, bool, Version, Rel),
     Taken(Lock, Rel),
     Released(Lock, Rel),
-    Held(Lock, Hold),
+    Held(Lock),
     Unheld(Lock),
+    Doubted(Lock, Rel),
+    Known(Lock),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,13 +170,23 @@ pub fn released(lock: Lock, rel: Rel) -> Option<Lock> {
 }
 
 /// `Lock::held`.
-pub fn held(lock: Lock, hold: Hold) -> Lock {
-    locked(Question::Held(lock, hold)).unwrap_or(lock)
+pub fn held(lock: Lock) -> Lock {
+    locked(Question::Held(lock)).unwrap_or(lock)
 }
 
 /// `Lock::unheld`.
 pub fn unheld(lock: Lock) -> Lock {
     locked(Question::Unheld(lock)).unwrap_or(lock)
+}
+
+/// `Lock::doubted`.
+pub fn doubted(lock: Lock, rel: Rel) -> Lock {
+    locked(Question::Doubted(lock, rel)).unwrap_or(lock)
+}
+
+/// `Lock::known`.
+pub fn known(lock: Lock) -> Lock {
+    locked(Question::Known(lock)).unwrap_or(lock)
 }
 
 fn locked(question: Question) -> Option<Lock> {
@@ -276,10 +288,13 @@ fn decide(question: &Question) -> Answer {
             let released = to_lock(lock).released(&id(*rel));
             Answer::Lock(released.as_ref().map(from_lock))
         }
-        Question::Held(lock, hold) => {
-            Answer::Lock(Some(from_lock(&to_lock(lock).held(to_hold(*hold)))))
-        }
+        Question::Held(lock) => Answer::Lock(Some(from_lock(&to_lock(lock).held(a_hold())))),
         Question::Unheld(lock) => Answer::Lock(Some(from_lock(&to_lock(lock).unheld()))),
+        Question::Doubted(lock, rel) => {
+            let doubted = to_lock(lock).doubted(a_doubt(*rel));
+            Answer::Lock(Some(from_lock(&doubted)))
+        }
+        Question::Known(lock) => Answer::Lock(Some(from_lock(&to_lock(lock).known()))),
     }
 }
 
@@ -287,7 +302,9 @@ fn cleared(clearance: Clearance) -> Cleared {
     match clearance {
         Clearance::Clear { lock, .. } => Cleared::Now(from_lock(&lock)),
         Clearance::Wait { because, .. } => Cleared::Later {
-            held: because.iter().any(|o| matches!(o, Obstacle::Hold { .. })),
+            held: because
+                .iter()
+                .any(|o| matches!(o, Obstacle::Hold { .. } | Obstacle::Doubt { .. })),
         },
         Clearance::Refused { error, .. } => Cleared::Never(match error {
             ErrorName::Halted => Why::Halted,

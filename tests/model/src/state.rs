@@ -221,22 +221,15 @@ impl Release {
     }
 }
 
-/// Whose a hold is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Hold {
-    /// A person's.
-    Person,
-    /// A release's that ended dirty.
-    Dirty(Rel),
-}
-
 /// The environment's lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lock {
     /// Who has it.
     pub holder: Option<Rel>,
-    /// Who keeps newcomers out.
-    pub hold: Option<Hold>,
+    /// Whether a person keeps newcomers out.
+    pub hold: bool,
+    /// Which release ended dirty, so that nobody knows what runs.
+    pub doubt: Option<Rel>,
     /// How often it has changed hands.
     pub fencing: u8,
 }
@@ -355,7 +348,8 @@ impl State {
             releases: [release(Version::A), release(second), release(Version::Zero)],
             lock: Lock {
                 holder: None,
-                hold: None,
+                hold: false,
+                doubt: None,
                 fencing: 0,
             },
             queue: Vec::new(),

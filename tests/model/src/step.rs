@@ -7,7 +7,7 @@ use crate::properties;
 use crate::rank::rank;
 use crate::real;
 use crate::rules::{Bounds, Rules};
-use crate::state::{Exec, Hold, Kind, Rel, Request, State, Status, Wait};
+use crate::state::{Exec, Kind, Rel, Request, State, Status, Wait};
 use crate::table::{Call, Plan, Write, apply};
 use crate::undo;
 use happen::{deliver, end, failed, give_up, order, start, stop_builds};
@@ -131,7 +131,8 @@ impl World {
             Step::Heal => calls::heal(state, rules),
             // A person looks before giving back what nobody knows: no build runs.
             Step::Hold(true)
-                if matches!(state.lock.hold, Some(Hold::Dirty(_)))
+                if !state.lock.hold
+                    && state.lock.doubt.is_some()
                     && properties::is_changing(state) =>
             {
                 None
@@ -184,9 +185,9 @@ impl World {
     }
 
     fn write(&self, state: &mut State, plan: &Plan) {
-        let held = state.lock.hold.is_some();
+        let doubted = state.lock.doubt.is_some();
         apply(state, plan);
-        let given_back = held && state.lock.hold.is_none() && plan.writes.iter().any(ordered);
+        let given_back = doubted && state.lock.doubt.is_none() && plan.writes.iter().any(ordered);
         if given_back && !properties::is_changing(state) {
             // Whoever gives back what nobody knew has looked, and put it right.
             state.real = state.current().map(|d| d.version);

@@ -2,7 +2,7 @@
 //! rollback. The decisions themselves are the product's, in [`real`].
 
 use crate::real;
-use crate::state::{Deployed, Hold, Rel, State, Status, Version};
+use crate::state::{Deployed, Rel, State, Status, Version};
 
 /// Whether a version was taken back from the environment and not lifted since.
 pub fn stays_back(state: &State, version: Version) -> bool {
@@ -18,7 +18,7 @@ pub fn ran_before(state: &State, rel: Rel) -> Option<&Deployed> {
 /// What a rollback by hand that is asked for now goes back to: the last good one;
 /// when there is none and nobody knows what runs, what should run.
 pub fn target(state: &State) -> Option<Deployed> {
-    let dirty = matches!(state.lock.hold, Some(Hold::Dirty(_)));
+    let dirty = state.lock.doubt.is_some();
     real::target(state, None).or_else(|| {
         let runs = state.current().filter(|_| dirty)?.version_of();
         real::target(state, Some(runs))

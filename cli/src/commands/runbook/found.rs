@@ -5,7 +5,7 @@ use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::decide::{back_to, in_doubt};
 use gatewright_domain::given::Stores;
-use gatewright_domain::lock::{Hold, Holding, Lock};
+use gatewright_domain::lock::{Doubt, Hold, Lock};
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::{Deployment, Head, Status};
 use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
@@ -44,8 +44,10 @@ pub struct Found {
     pub definition: Option<Definition>,
     /// Who changes the environment now, or left it in doubt.
     pub held: Option<Held>,
-    /// What keeps the environment from everybody new.
+    /// The person who keeps the environment from everybody new.
     pub hold: Option<Hold>,
+    /// Why nobody knows what it runs.
+    pub doubt: Option<Doubt>,
     /// What runs there, as far as the record knows.
     pub current: Option<Deployment>,
     /// What it goes back to.
@@ -87,6 +89,7 @@ pub async fn found<T: Table>(
         definition,
         held,
         hold: lock.hold,
+        doubt: lock.doubt,
         others: others.take(OTHERS).cloned().collect(),
         current,
         back_to,
@@ -103,12 +106,9 @@ async fn held<T: Table>(
     current: Option<&Deployment>,
 ) -> Result<Option<Held>, Failed> {
     let (pipeline, environment) = (&lock.pipeline, &lock.environment);
-    let dirty = match lock.hold.as_ref().map(|hold| &hold.by) {
-        Some(Holding::Dirty(release)) => Some((release, None)),
-        Some(Holding::Person(_)) | None => None,
-    };
+    let doubted = lock.doubt.as_ref().map(|doubt| (&doubt.release, None));
     let holder = lock.holder.as_ref().map(|h| (&h.release, Some(h.since)));
-    if let Some((release, since)) = dirty.or(holder) {
+    if let Some((release, since)) = doubted.or(holder) {
         let head = store.head(release).await?.map(|seen| seen.value);
         return Ok(head.map(|head| of(&head, since)));
     }

@@ -53,15 +53,25 @@ fn known(environment: &EnvironmentName, found: &Found, now: Timestamp) -> Vec<St
             "No release changes {environment} or left it in doubt."
         )),
     }
-    lines.push(match &found.hold {
-        Some(hold) => format!(
+    lines.extend(found.doubt.as_ref().map(|doubt| {
+        format!(
             "It is held for {}, since {}: {}",
+            doubt.release,
+            relative(now, doubt.since),
+            line(&doubt.reason)
+        )
+    }));
+    lines.extend(found.hold.as_ref().map(|hold| {
+        format!(
+            "{} holds it, since {}: {}",
             hold.by,
             relative(now, hold.since),
             line(&hold.reason)
-        ),
-        None => "Nothing keeps others from it.".to_owned(),
-    });
+        )
+    }));
+    if found.doubt.is_none() && found.hold.is_none() {
+        lines.push("Nothing keeps others from it.".to_owned());
+    }
     lines.push(match &found.current {
         Some(current) => format!("On record runs {}.", deployment(current, now)),
         None => format!("Nothing is on record that runs in {environment}."),

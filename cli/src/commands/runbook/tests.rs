@@ -3,7 +3,7 @@ use super::tell::told;
 use super::*;
 use crate::commands::example::{Example, plain, push, stores};
 use gatewright_domain::evidence::ArtifactEvidence;
-use gatewright_domain::lock::{Hold, Holding};
+use gatewright_domain::lock::Doubt;
 use gatewright_domain::release::{Deployment, Status};
 use gatewright_domain::{Digest, Timestamp};
 
@@ -118,8 +118,8 @@ fn example_of(definition: &Definition, environment: &EnvironmentName) -> Found {
             since: None,
             why: Vec::new(),
         }),
-        hold: Some(Hold {
-            by: Holding::Dirty("cp-7f0c".parse().unwrap()),
+        doubt: Some(Doubt {
+            release: "cp-7f0c".parse().unwrap(),
             reason: "nobody knows what it runs".to_owned(),
             since: Timestamp::UNIX_EPOCH,
         }),

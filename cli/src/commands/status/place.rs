@@ -180,13 +180,21 @@ impl Place {
                 self.title(&holder.release)
             ));
         }
+        if let Some(doubt) = &self.lock.doubt {
+            found.push(format!(
+                "release {} left it unknown, for {}: {}",
+                doubt.release,
+                since(now, doubt.since),
+                line(&doubt.reason)
+            ));
+        }
         if let Some(hold) = &self.lock.hold {
-            let whose = match self.lock.is_dirty() {
-                true => format!("release {} left it unknown", hold.by),
-                false => format!("{} keeps it from everybody new", hold.by),
-            };
-            let held = since(now, hold.since);
-            found.push(format!("{whose} for {held}: {}", line(&hold.reason)));
+            found.push(format!(
+                "{} keeps it from everybody new, for {}: {}",
+                hold.by,
+                since(now, hold.since),
+                line(&hold.reason)
+            ));
         }
         found
     }

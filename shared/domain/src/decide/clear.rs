@@ -11,7 +11,7 @@ use crate::decide::steer::stops;
 use crate::decide::undo::{stays_back, still_runs};
 use crate::evidence::{ArtifactEvidence, Evidence};
 use crate::ids::EnvironmentName;
-use crate::lock::{Holding, Lock, Waiting, in_turn};
+use crate::lock::{Lock, Waiting, in_turn};
 use crate::people::Directory;
 use crate::pipeline::{Queue, Window};
 use crate::release::{
@@ -313,14 +313,19 @@ fn obstacles(
 fn in_others_hands(seen: &ClearSnapshot) -> Vec<Obstacle> {
     let mut found = Vec::new();
     let mine = &seen.head.release;
-    let hold = seen.lock.hold.as_ref();
-    // A rollback is how an environment that nobody knows becomes known again.
-    let passable = |by: &Holding| seen.rollback && matches!(by, Holding::Dirty(_));
-    if let Some(hold) = hold.filter(|hold| !passable(&hold.by)) {
+    if let Some(hold) = &seen.lock.hold {
         found.push(Obstacle::Hold {
             by: hold.by.clone(),
             reason: hold.reason.clone(),
             since: hold.since,
+        });
+    }
+    // A rollback is how an environment that nobody knows becomes known again.
+    if let Some(doubt) = seen.lock.doubt.as_ref().filter(|_| !seen.rollback) {
+        found.push(Obstacle::Doubt {
+            release: doubt.release.clone(),
+            reason: doubt.reason.clone(),
+            since: doubt.since,
         });
     }
     match &seen.lock.holder {

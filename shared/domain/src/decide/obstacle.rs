@@ -3,7 +3,6 @@
 
 use crate::Timestamp;
 use crate::ids::{EnvironmentName, PersonId, ReleaseId};
-use crate::lock::Holding;
 use serde::{Deserialize, Serialize};
 
 /// One thing that stands in the way of a deploy for now.
@@ -20,11 +19,20 @@ pub enum Obstacle {
         /// Which.
         behind: ReleaseId,
     },
-    /// The environment is kept from everybody new.
+    /// A person keeps the environment from everybody new.
     Hold {
-        /// By whom.
-        by: Holding,
+        /// Who.
+        by: PersonId,
         /// Why.
+        reason: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// A release ended dirty: nobody knows what the environment runs.
+    Doubt {
+        /// Which.
+        release: ReleaseId,
+        /// Why it ended.
         reason: String,
         /// Since when.
         since: Timestamp,
@@ -60,19 +68,19 @@ impl Obstacle {
         match self {
             Self::Freeze { until, .. } | Self::Soak { until, .. } => Some(*until),
             Self::Window { opens } => Some(*opens),
-            Self::Lock { .. } | Self::Queue { .. } | Self::Hold { .. } => None,
+            Self::Lock { .. } | Self::Queue { .. } | Self::Hold { .. } | Self::Doubt { .. } => None,
         }
     }
 
     /// Whether a person may let a release pass it by breaking the glass: rules of
-    /// time, and the order of the queue. Never another release's lock, never a
-    /// hold.
+    /// time, and the order of the queue. Never another release's lock, a hold or
+    /// a doubt.
     pub fn yields_to_glass(&self) -> bool {
         match self {
             Self::Freeze { .. } | Self::Window { .. } | Self::Soak { .. } | Self::Queue { .. } => {
                 true
             }
-            Self::Lock { .. } | Self::Hold { .. } => false,
+            Self::Lock { .. } | Self::Hold { .. } | Self::Doubt { .. } => false,
         }
     }
 
@@ -82,6 +90,7 @@ impl Obstacle {
             (Self::Lock { holder: a }, Self::Lock { holder: b })
             | (Self::Queue { behind: a }, Self::Queue { behind: b }) => a == b,
             (Self::Hold { by: a, .. }, Self::Hold { by: b, .. }) => a == b,
+            (Self::Doubt { release: a, .. }, Self::Doubt { release: b, .. }) => a == b,
             (Self::Freeze { freeze: a, .. }, Self::Freeze { freeze: b, .. }) => a == b,
             (Self::Window { .. }, Self::Window { .. }) => true,
             (Self::Soak { environment: a, .. }, Self::Soak { environment: b, .. }) => a == b,
@@ -89,6 +98,7 @@ impl Obstacle {
                 Self::Lock { .. }
                 | Self::Queue { .. }
                 | Self::Hold { .. }
+                | Self::Doubt { .. }
                 | Self::Freeze { .. }
                 | Self::Window { .. }
                 | Self::Soak { .. },
@@ -103,18 +113,12 @@ impl std::fmt::Display for Obstacle {
         match self {
             Self::Lock { holder } => write!(f, "{holder} changes the environment"),
             Self::Queue { behind } => write!(f, "{behind} is first in line"),
-            Self::Hold {
-                by: Holding::Person(person),
-                reason,
-                ..
-            } => write!(f, "{person} holds the environment: {reason}"),
-            Self::Hold {
-                by: Holding::Dirty(release),
-                reason,
-                ..
+            Self::Hold { by, reason, .. } => write!(f, "{by} holds the environment: {reason}"),
+            Self::Doubt {
+                release, reason, ..
             } => write!(
                 f,
-                "{release} ended dirty and keeps the environment: {reason}"
+                "{release} ended dirty and left the environment unknown: {reason}"
             ),
             Self::Freeze {
                 freeze,

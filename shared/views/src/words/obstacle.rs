@@ -5,7 +5,6 @@ use crate::text::{listed, short_line, utc};
 use gatewright_domain::control::Said;
 use gatewright_domain::decide::Obstacle;
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::lock::Holding;
 
 const MOST: usize = 300;
 
@@ -14,13 +13,20 @@ pub fn obstacle(obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::Lock { holder } => format!("release {holder} changes it now"),
         Obstacle::Queue { behind } => format!("release {behind} is first in line"),
-        Obstacle::Hold { by, reason, since } => {
-            let who = match by {
-                Holding::Person(person) => format!("{person} holds it"),
-                Holding::Dirty(release) => format!("release {release} left it unknown"),
-            };
-            format!("{who} since {}: {}", utc(*since), short_line(reason, MOST))
-        }
+        Obstacle::Hold { by, reason, since } => format!(
+            "{by} holds it since {}: {}",
+            utc(*since),
+            short_line(reason, MOST)
+        ),
+        Obstacle::Doubt {
+            release,
+            reason,
+            since,
+        } => format!(
+            "release {release} left it unknown since {}: {}",
+            utc(*since),
+            short_line(reason, MOST)
+        ),
         Obstacle::Freeze {
             freeze,
             by,

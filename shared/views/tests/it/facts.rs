@@ -7,7 +7,6 @@ use gatewright_domain::decide::Obstacle;
 use gatewright_domain::evidence::WatchOutcome;
 use gatewright_domain::gate::{Gate, Judged};
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::lock::Holding;
 use gatewright_domain::pipeline::Quorum;
 use gatewright_domain::release::{Failure, Status};
 use gatewright_domain::{Digest, StageName};
@@ -210,8 +209,8 @@ fn obstacles(text: &str) -> Vec<Obstacle> {
         Obstacle::Queue {
             behind: "cp-1".parse().unwrap(),
         },
-        Obstacle::Hold {
-            by: Holding::Dirty("cp-2".parse().unwrap()),
+        Obstacle::Doubt {
+            release: "cp-2".parse().unwrap(),
             reason: reason.clone(),
             since: now(),
         },

@@ -1,11 +1,11 @@
 //! What the model's words are in the product's types.
 
 use super::{ASK, BUILD, DEPLOY, IMAGE, UNDO, VERIFY};
-use crate::state::{Deployed, Hold, Kind, Lock, Record, Rel, Request, Status, Version, Why};
+use crate::state::{Deployed, Kind, Lock, Record, Rel, Request, Status, Version, Why};
 use gatewright_domain::approval::{self, Choice, Decision, Via};
 use gatewright_domain::control::{Controls, Halt, Said};
 use gatewright_domain::evidence::{ArtifactEvidence, BuildEvidence, BuildStatus};
-use gatewright_domain::lock::{self, Holding, Waiting};
+use gatewright_domain::lock::{self, Waiting};
 use gatewright_domain::people::{Directory, Group, Person};
 use gatewright_domain::pipeline::{Effect, Queue, Quorum};
 use gatewright_domain::release::{Deployment, Head, StageRecord, StageStatus, evidence_before};
@@ -314,12 +314,17 @@ pub(super) fn waiting((since, rel): (i64, &Rel)) -> Waiting {
     }
 }
 
-pub(super) fn to_hold(hold: Hold) -> lock::Hold {
+pub(super) fn a_hold() -> lock::Hold {
     lock::Hold {
-        by: match hold {
-            Hold::Person => Holding::Person(name("anna")),
-            Hold::Dirty(rel) => Holding::Dirty(id(rel)),
-        },
+        by: name("anna"),
+        reason: String::new(),
+        since: now(),
+    }
+}
+
+pub(super) fn a_doubt(rel: Rel) -> lock::Doubt {
+    lock::Doubt {
+        release: id(rel),
         reason: String::new(),
         since: now(),
     }
@@ -335,7 +340,8 @@ pub(super) fn to_lock(lock: &Lock) -> lock::Lock {
         pipeline: name("pipeline"),
         environment: environment(),
         holder,
-        hold: lock.hold.map(to_hold),
+        hold: lock.hold.then(a_hold),
+        doubt: lock.doubt.map(a_doubt),
         fencing: u64::from(lock.fencing),
     }
 }
@@ -343,10 +349,8 @@ pub(super) fn to_lock(lock: &Lock) -> lock::Lock {
 pub(super) fn from_lock(lock: &lock::Lock) -> Lock {
     Lock {
         holder: lock.holder.as_ref().map(|holder| rel(&holder.release)),
-        hold: lock.hold.as_ref().map(|hold| match &hold.by {
-            Holding::Person(_) => Hold::Person,
-            Holding::Dirty(release) => Hold::Dirty(rel(release)),
-        }),
+        hold: lock.hold.is_some(),
+        doubt: lock.doubt.as_ref().map(|doubt| rel(&doubt.release)),
         fencing: u8::try_from(lock.fencing).unwrap_or(u8::MAX),
     }
 }
