@@ -462,7 +462,7 @@ async fn a_dirty_end_keeps_the_environment_until_somebody_has_looked() {
     assert_eq!(drive(&world, &mut second).await, waits(STAGING));
     let told = because(&world, "second").await;
     assert!(matches!(&told[..], [Obstacle::Doubt { .. }]), "{told:?}");
-    let unhold = json!({ "order": "unhold", "pipeline": "pl-gps-001", "environment": "staging", "reason": "looked: runs nothing" });
+    let unhold = json!({ "order": "unhold", "pipeline": "pl-gps-001", "environment": "staging", "runs": "nothing", "reason": "looked" });
     world.ordered("devan", unhold.clone()).await;
     assert_eq!(drive(&world, &mut second).await, ended("succeeded"));
     assert_eq!(world.order("devan", unhold).await.0, 400, "nobody holds it");

@@ -115,7 +115,7 @@ async fn a_rollback_that_fails_keeps_the_environment_until_one_by_hand_passes() 
         .lock(&SHOP.parse().unwrap(), &production())
         .await
         .unwrap();
-    assert!(lock.doubt.is_some(), "{lock:?}");
+    assert!(!lock.doubts.is_empty(), "{lock:?}");
     let said = shop.laptop.says(&["runbook", "shop", "production"]).await;
     assert!(said.contains("test ! -e"), "{said}");
     // Nobody else gets in, but a rollback does.
@@ -264,14 +264,17 @@ async fn an_execution_can_be_stopped_in_every_state() {
             .unwrap();
         assert!(lock.holder.is_none(), "{state}: {lock:?}");
         assert_eq!(
-            lock.doubt.is_some(),
+            !lock.doubts.is_empty(),
             head.status == Status::FailedDirty,
             "{state}: {lock:?}"
         );
-        if lock.doubt.is_some() {
+        if !lock.doubts.is_empty() {
+            let runs = shop.runs().await.unwrap_or_else(|| "nothing".to_owned());
             let free = [
                 "unhold",
                 "production",
+                "--runs",
+                &runs,
                 "--as",
                 "priya",
                 "--reason",

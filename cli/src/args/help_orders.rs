@@ -31,11 +31,13 @@ JSON:
   {\"number\", \"by\", \"at\", \"order\"}";
 
 pub const UNHOLD: &str = "\
-Gives an environment back that a person holds, or that a release left unknown (failed-dirty).
-Look at it before: what waits for it goes on at once.
+Gives an environment back: that a person holds, or else that a release left unknown
+(failed-dirty). In the second case look what runs there, and say it: it becomes the record, and
+another version that was half deployed stays back. What waits for the environment goes on at once.
 
 Example:
-  gatewright unhold production --reason \"checked: runs v1.4.2 everywhere\"
+  gatewright unhold production --reason \"load test is over\"
+  gatewright unhold production --runs 141 --reason \"brought back by hand: checked on all nodes\"
 
 JSON:
   {\"number\", \"by\", \"at\", \"order\"}";

@@ -16,7 +16,7 @@ pub use definitions::{
     WorkflowFile,
 };
 pub use local::{Demo, Local, Scenario, Up};
-pub use orders::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Why};
+pub use orders::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Unhold, Why};
 pub use trigger::Asked;
 pub use undo::{Lift, Resolve, Rollback};
 pub use values::parse_duration;
@@ -127,7 +127,7 @@ pub enum Command {
     Hold(Hold),
     /// Give an environment back
     #[command(after_long_help = help::UNHOLD)]
-    Unhold(Hold),
+    Unhold(Unhold),
     /// Keep deploys from happening for a time, once or again and again
     #[command(after_long_help = help::FREEZE)]
     Freeze(Freeze),

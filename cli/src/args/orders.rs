@@ -25,11 +25,25 @@ pub struct Halt {
     pub why: Why,
 }
 
-/// `hold` and `unhold`.
+/// `hold`.
 #[derive(Debug, Args)]
 pub struct Hold {
     /// An environment: PIPELINE/ENVIRONMENT, or its name when one pipeline has it
     pub place: String,
+    /// Who, and why.
+    #[command(flatten)]
+    pub why: Why,
+}
+
+/// `unhold`.
+#[derive(Debug, Args)]
+pub struct Unhold {
+    /// An environment: PIPELINE/ENVIRONMENT, or its name when one pipeline has it
+    pub place: String,
+    /// What runs there, where a release left that unknown: the release whose
+    /// version it is (id, pipeline#number or number), or `nothing`
+    #[arg(long, value_name = "RELEASE")]
+    pub runs: Option<String>,
     /// Who, and why.
     #[command(flatten)]
     pub why: Why,

@@ -124,7 +124,7 @@ impl Example {
         example.admit().await;
         let production: EnvironmentName = "production".parse().unwrap();
         let mut lock = Lock::free(example.definition.id.clone(), production);
-        lock.doubt = Some(Doubt {
+        lock.doubts.push(Doubt {
             release: example.release.clone(),
             reason: "it is not known what production runs".to_owned(),
             since: example.now(),

@@ -276,7 +276,7 @@ async fn passes<T: Table>(
             "When the hold is no longer needed: gatewright unhold {pipeline}/{environment} --reason TEXT"
         ),
         Obstacle::Doubt { release, .. } => format!(
-            "Look at {environment} first: gatewright explain {release}. Then bring it back with `gatewright rollback {pipeline} {environment} --reason TEXT`, or, when it runs what it should, `gatewright unhold {pipeline}/{environment} --reason TEXT`"
+            "Look at {environment} first: gatewright explain {release}. Then bring it back with `gatewright rollback {pipeline} {environment} --reason TEXT`, or say what runs there: `gatewright unhold {pipeline}/{environment} --runs RELEASE --reason TEXT`"
         ),
         Obstacle::Freeze { .. } | Obstacle::Window { .. } | Obstacle::Soak { .. } => glass(),
     }))

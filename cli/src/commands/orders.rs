@@ -3,7 +3,7 @@
 
 mod times;
 
-use crate::args::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw};
+use crate::args::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Unhold};
 use crate::connect::{Reach, reach};
 use crate::error::{Code, Failed};
 use crate::lookup;
@@ -13,7 +13,7 @@ use crate::style::{COPY, GOOD, HEAD, SOFT, WAITING, paint};
 use gatewright_aws::table::Table;
 use gatewright_aws::{Clock, Store, SystemClock};
 use gatewright_domain::control::{Controls, Halt as InForce};
-use gatewright_domain::order::{Given, Order, Target, UnderWay, place, verify};
+use gatewright_domain::order::{Given, Order, Runs, Target, UnderWay, place, verify};
 use gatewright_domain::{EnvironmentName, PipelineId, Timestamp};
 use gatewright_views::text::{line, relative, utc};
 use serde_json::json;
@@ -59,56 +59,48 @@ async fn of_target(
 /// # Errors
 /// When there is no such environment, or the order is refused.
 pub async fn hold(args: &Hold, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
-    let order = |pipeline, environment, reason| Order::Hold {
+    let reach = reach(at).await?;
+    let (pipeline, environment) = lookup::environment(&reach, &args.place).await?;
+    let order = Order::Hold {
         pipeline,
         environment,
-        reason,
+        reason: args.why.reason.clone(),
     };
-    of_place(args, at, out, order).await
+    give(&reach, args.why.person.as_deref(), order, out).await
 }
 
 /// Gives an environment back.
 ///
 /// # Errors
-/// As [`hold`].
-pub async fn unhold(args: &Hold, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
-    let order = |pipeline, environment, reason| Order::Unhold {
-        pipeline,
-        environment,
-        reason,
-    };
-    let code = of_place(args, at, out, order).await?;
-    if !out.json {
-        still_unknown(args, at, out).await?;
-    }
-    Ok(code)
-}
-
-/// Says that giving a hold back did not say what the environment runs.
-async fn still_unknown(args: &Hold, at: Option<&Path>, out: &Out) -> Result<(), Failed> {
+/// As [`hold`]; when a release left it unknown and nobody says what runs.
+pub async fn unhold(args: &Unhold, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
     let reach = reach(at).await?;
     let (pipeline, environment) = lookup::environment(&reach, &args.place).await?;
+    let runs = match args.runs.as_deref() {
+        None => None,
+        Some("nothing") => Some(Runs::Nothing),
+        Some(named) => {
+            let head = lookup::release(&reach.store, &[pipeline.clone()], named).await?;
+            Some(Runs::Release(head.release))
+        }
+    };
+    let order = Order::Unhold {
+        pipeline: pipeline.clone(),
+        environment: environment.clone(),
+        runs,
+        reason: args.why.reason.clone(),
+    };
+    let code = give(&reach, args.why.person.as_deref(), order, out).await?;
     let (lock, _) = reach.store.lock(&pipeline, &environment).await?;
-    if let Some(doubt) = lock.doubt {
+    if let Some(doubt) = lock.doubts.last().filter(|_| !out.json) {
         let release = &doubt.release;
+        let back = format!("gatewright rollback {pipeline} {environment} --reason TEXT");
         out.aside(format!(
-            "release {release} left it unknown, which keeps others out still: bring back what ran with {}, or look what runs and `unhold` once more",
-            paint(COPY, format!("gatewright rollback {pipeline} {environment} --reason TEXT"))
+            "release {release} left it unknown, which keeps others out still: bring back what ran with {}, or look, and `unhold` with --runs",
+            paint(COPY, back)
         ));
     }
-    Ok(())
-}
-
-async fn of_place(
-    args: &Hold,
-    at: Option<&Path>,
-    out: &Out,
-    order: impl FnOnce(PipelineId, EnvironmentName, String) -> Order,
-) -> Result<Code, Failed> {
-    let reach = reach(at).await?;
-    let (pipeline, environment) = lookup::environment(&reach, &args.place).await?;
-    let order = order(pipeline, environment, args.why.reason.clone());
-    give(&reach, args.why.person.as_deref(), order, out).await
+    Ok(code)
 }
 
 /// Keeps deploys from happening for a time.

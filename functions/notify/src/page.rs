@@ -129,7 +129,8 @@ async fn made<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
         let known = Known {
             holder: Some(&head.release),
             running: false,
-            held: true,
+            held: false,
+            doubted: true,
             back_to: before.as_ref(),
             record: true,
             stores: Some(&stores),

@@ -72,7 +72,8 @@ fn procedure(definition: &Definition, environment: &EnvironmentName) -> Procedur
     let known = Known {
         holder: Some(&holder),
         running: false,
-        held: true,
+        held: false,
+        doubted: true,
         back_to: Some(&before),
         record: true,
         stores: Some(&stores),

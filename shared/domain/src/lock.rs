@@ -18,9 +18,10 @@ pub struct Lock {
     /// A person who keeps everybody new out, besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
-    /// A release that ended dirty: nobody knows what the environment runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub doubt: Option<Doubt>,
+    /// The releases that ended dirty there since anybody knew what it runs, in
+    /// their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
     /// Grows with every change of hands; a deploy is recorded only under the
     /// number it began with.
     pub fencing: u64,
@@ -109,7 +110,7 @@ impl Lock {
             environment,
             holder: None,
             hold: None,
-            doubt: None,
+            doubts: Vec::new(),
             fencing: 0,
         }
     }
@@ -162,20 +163,20 @@ impl Lock {
         }
     }
 
-    /// Left unknown. What the last one to leave it says is what must be looked at.
+    /// Left unknown, by one release more.
     #[must_use]
     pub fn doubted(&self, doubt: Doubt) -> Self {
-        Self {
-            doubt: Some(doubt),
-            ..self.clone()
-        }
+        let mut lock = self.clone();
+        lock.doubts.retain(|known| known.release != doubt.release);
+        lock.doubts.push(doubt);
+        lock
     }
 
     /// Known again.
     #[must_use]
     pub fn known(&self) -> Self {
         Self {
-            doubt: None,
+            doubts: Vec::new(),
             ..self.clone()
         }
     }

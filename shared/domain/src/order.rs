@@ -38,12 +38,16 @@ pub enum Order {
         /// Why.
         reason: String,
     },
-    /// The environment is free again.
+    /// The environment is free again: of a person's hold, or, where there is none,
+    /// of the doubt that releases left.
     Unhold {
         /// The pipeline.
         pipeline: PipelineId,
         /// The environment.
         environment: EnvironmentName,
+        /// What it runs; whoever ends a doubt knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runs: Option<Runs>,
         /// Why.
         reason: String,
     },
@@ -98,6 +102,16 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+}
+
+/// What a person has seen that an environment runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Runs {
+    /// Nothing.
+    Nothing,
+    /// The version of this release.
+    Release(ReleaseId),
 }
 
 /// What a halt is about.

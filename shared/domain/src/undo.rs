@@ -201,6 +201,9 @@ pub struct WaysBack {
     pub migrations: Vec<Migrated>,
     /// The releases of which a stage failed there after their deploy.
     pub failed: BTreeSet<ReleaseId>,
+    /// The releases that ended dirty there since anybody knew what it runs: then
+    /// what is on record as running is what should run.
+    pub doubted: Vec<ReleaseId>,
 }
 
 /// A version that an environment can go back to, or why it cannot.

@@ -6,6 +6,7 @@
 
 mod build;
 mod clear;
+mod doubt;
 mod end;
 mod fail;
 mod observe;

@@ -1,5 +1,6 @@
 //! People's orders, given and taken into effect.
 
+use crate::doubt::known_again;
 use crate::undo::{lifting, resolving};
 use crate::{hand_on, until_settled};
 use gatewright_aws::origins::Outside;
@@ -137,21 +138,22 @@ async fn effect<T: Table>(store: &Store<T>, given: &Given) -> Result<Effect, Fai
         Order::Unhold {
             pipeline,
             environment,
+            runs,
             ..
         } => {
             known_environment(store, pipeline, environment).await?;
             let (lock, rev) = store.lock(pipeline, environment).await?;
             // A person's hold first: who gives that back has not said yet what runs.
-            let freed = match (&lock.hold, &lock.doubt) {
-                (Some(_), _) => lock.unheld(),
-                (None, Some(_)) => lock.known(),
-                (None, None) => {
-                    let why = format!("nobody holds {pipeline}/{environment}");
-                    return Err(Failure::bad_input(why));
-                }
-            };
-            let write = Store::<T>::lock_write(&freed, rev)?;
-            Ok(Effect::Write(Box::new(write)))
+            if lock.hold.is_some() {
+                let write = Store::<T>::lock_write(&lock.unheld(), rev)?;
+                return Ok(Effect::Write(Box::new(write)));
+            }
+            if lock.doubts.is_empty() {
+                let why = format!("nobody holds {pipeline}/{environment}");
+                return Err(Failure::bad_input(why));
+            }
+            let commit = known_again(store, (&lock, rev), runs.as_ref(), said).await?;
+            Ok(Effect::Release(Box::new(commit)))
         }
         Order::Lift {
             pipeline,

@@ -1,7 +1,7 @@
 //! A stage lets its release through: what that means for its environment.
 
 use crate::build::Freed;
-use crate::undo::{migrated, replaced};
+use crate::undo::{Was, migrated, replaced};
 use crate::{Running, ran_before};
 use gatewright_aws::store::{Commit, Store, current_write, deployment_write, migrated_write};
 use gatewright_aws::table::Table;
@@ -47,7 +47,7 @@ pub(crate) async fn pass<T: Table>(
                     deploy,
                     environment,
                     index: record.index,
-                    fencing: lock.fencing,
+                    lock: &lock,
                     before,
                 };
                 commit = changed(store, running, change, commit, now).await?;
@@ -99,7 +99,7 @@ pub(crate) async fn pass<T: Table>(
 
 /// A rollback that has passed, with its tests, ends the doubt that a release left.
 fn known_again(running: &Running, lock: Lock) -> (Lock, bool) {
-    let known = running.definition.purpose == Purpose::Rollback && lock.doubt.is_some();
+    let known = running.definition.purpose == Purpose::Rollback && !lock.doubts.is_empty();
     match known {
         true => (lock.known(), true),
         false => (lock, false),
@@ -112,7 +112,8 @@ struct Change<'a> {
     deploy: &'a Deploy,
     environment: &'a EnvironmentName,
     index: usize,
-    fencing: u64,
+    /// Its lock, which the release has.
+    lock: &'a Lock,
     /// What the record says of it so far.
     before: Option<Deployment>,
 }
@@ -138,7 +139,7 @@ async fn changed<T: Table>(
         artifacts: put.artifacts,
         restored: put.restored,
         at: now,
-        fencing: change.fencing,
+        fencing: change.lock.fencing,
     };
     let commit = commit
         .write(current_write(&deployment)?)
@@ -151,8 +152,11 @@ async fn changed<T: Table>(
     if change.deploy.effect != Effect::Undo {
         return Ok(commit);
     }
-    let before = change.before.as_ref();
-    replaced(store, running, change.stage, &deployment, before, commit).await
+    let was = Was {
+        before: change.before.as_ref(),
+        doubts: &change.lock.doubts,
+    };
+    replaced(store, running, change.stage, &deployment, was, commit).await
 }
 
 /// What a deploy put into its environment.

@@ -7,16 +7,15 @@ use gatewright_aws::table::{Table, When};
 use gatewright_domain::control::Said;
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::pipeline::Stage;
+use gatewright_domain::lock::Doubt;
+use gatewright_domain::pipeline::{Purpose, Stage};
 use gatewright_domain::release::{
-    Deployment, Head, StageRecord, StageStatus, Status, digest_of, evidence_before, last_attempts,
+    Deployment, Head, StageRecord, StageStatus, digest_of, evidence_before, last_attempts,
 };
 use gatewright_domain::undo::{Lifted, Migrated, Outcome, Ran, Resolution, RolledBack, TakenBack};
 use gatewright_domain::{EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
 
-/// How many releases back one is looked for that was only half deployed.
-const RELEASES: u32 = 10;
 /// How many rollbacks back one is looked for that is resolved.
 const ROLLBACKS: u32 = 200;
 
@@ -45,9 +44,9 @@ pub fn migrated(
 }
 
 /// A version that a way back has replaced, and what is known of it.
-struct Bad {
-    head: Head,
-    artifacts: Vec<ArtifactEvidence>,
+pub(crate) struct Bad {
+    pub head: Head,
+    pub artifacts: Vec<ArtifactEvidence>,
 }
 
 impl Bad {
@@ -61,24 +60,31 @@ impl Bad {
     }
 }
 
+/// What an environment was like before a way back.
+pub(crate) struct Was<'a> {
+    /// What the record said that runs.
+    pub before: Option<&'a Deployment>,
+    /// The releases that left it unknown.
+    pub doubts: &'a [Doubt],
+}
+
 /// Who wanted a way back, why, and since when something was wrong.
-struct Wanted {
-    automatic: bool,
-    by: Option<String>,
-    why: String,
-    failed_at: Timestamp,
+pub(crate) struct Wanted {
+    pub automatic: bool,
+    pub by: Option<String>,
+    pub why: String,
+    pub failed_at: Timestamp,
 }
 
 /// Records what a way back that has passed replaced: it stays back from now on,
-/// and the rollback is history. `deployment` is what runs again, `before` what
-/// the record said until then.
+/// and the rollback is history. `deployment` is what runs again.
 pub(crate) async fn replaced<T: Table>(
     store: &Store<T>,
     running: &Running,
     stage: &Stage,
     deployment: &Deployment,
-    before: Option<&Deployment>,
-    mut commit: Commit,
+    was: Was<'_>,
+    commit: Commit,
 ) -> Result<Commit, Failure> {
     let head = &running.head.value;
     let records = store.stages(&head.release).await?;
@@ -89,13 +95,29 @@ pub(crate) async fn replaced<T: Table>(
         };
         (by_itself(head, &records, deployment.at), vec![own])
     } else {
-        let bad = bad_by_hand(store, deployment, before).await?;
+        let bad = bad_by_hand(store, deployment, was).await?;
         (by_hand(head), bad)
     };
+    undone(store, deployment, wanted, bad, commit).await
+}
+
+/// Writes what was undone: `bad` stays back, and that `deployment` runs instead is
+/// history.
+pub(crate) async fn undone<T: Table>(
+    store: &Store<T>,
+    deployment: &Deployment,
+    wanted: Wanted,
+    bad: Vec<Bad>,
+    mut commit: Commit,
+) -> Result<Commit, Failure> {
+    // What runs again is not what was bad, whichever release it came from; and two
+    // releases of the same artifacts are one version.
+    let mut met = vec![deployment.digest()];
     for one in bad.iter().filter(|b| !b.artifacts.is_empty()) {
-        // What runs again is not what was bad, whichever release it came from.
-        if digest_of(&one.artifacts) != deployment.digest() {
+        let digest = digest_of(&one.artifacts);
+        if !met.contains(&digest) {
             commit = stays_back(store, one, deployment, &wanted, commit).await?;
+            met.push(digest);
         }
     }
     let to = match store.head(deployment.version_of()).await? {
@@ -111,8 +133,8 @@ pub(crate) async fn replaced<T: Table>(
     let rolled = RolledBack {
         pipeline: deployment.pipeline.clone(),
         environment: deployment.environment.clone(),
-        release: head.release.clone(),
-        title: head.title(),
+        release: deployment.release.clone(),
+        title: deployment.title.clone(),
         automatic: wanted.automatic,
         from: bad.first().and_then(Bad::ran).unwrap_or_else(|| to.clone()),
         to,
@@ -168,55 +190,52 @@ fn by_hand(head: &Head) -> Wanted {
     }
 }
 
-/// What a rollback by hand replaces: a version that a release left half deployed
-/// since, and what the record said that runs.
-async fn bad_by_hand<T: Table>(
+/// What a rollback by hand replaces: what releases left half deployed, and what the
+/// record said that runs.
+pub(crate) async fn bad_by_hand<T: Table>(
     store: &Store<T>,
     deployment: &Deployment,
-    before: Option<&Deployment>,
+    was: Was<'_>,
 ) -> Result<Vec<Bad>, Failure> {
-    let Some(before) = before else {
-        return Ok(Vec::new());
-    };
     let mut bad = Vec::new();
-    bad.extend(half_deployed(store, before).await?);
-    let runs = before.digest() != deployment.digest();
-    if let (true, Some(seen)) = (runs, store.head(before.version_of()).await?) {
+    for doubt in was.doubts.iter().rev() {
+        bad.extend(left_by(store, &doubt.release, &deployment.environment).await?);
+    }
+    if let Some(before) = was.before
+        && let Some(seen) = store.head(before.version_of()).await?
+    {
         bad.push(Bad {
             head: seen.value,
             artifacts: before.artifacts.clone(),
         });
     }
+    bad.retain(|bad| digest_of(&bad.artifacts) != deployment.digest());
     Ok(bad)
 }
 
-/// The newest release that ended dirty after `current` was put there, and whose
-/// change of that environment nobody knows to be whole.
-async fn half_deployed<T: Table>(
+/// What a release that ended dirty may have left in an environment: its own
+/// version, when it had begun to deploy it. A rollback's is not its own, and was
+/// good once.
+pub(crate) async fn left_by<T: Table>(
     store: &Store<T>,
-    current: &Deployment,
+    release: &ReleaseId,
+    environment: &EnvironmentName,
 ) -> Result<Option<Bad>, Failure> {
-    let recent = store.releases_of(&current.pipeline, None, RELEASES).await?;
-    for release in recent {
-        let Some(head) = store.head(&release).await?.map(|seen| seen.value) else {
-            continue;
-        };
-        if head.status != Status::FailedDirty || head.release == current.release {
-            continue;
-        }
-        let records = store.stages(&release).await?;
-        let there = last_attempts(&records).into_iter().find(|r| {
-            r.deploys
-                && r.environment.as_ref() == Some(&current.environment)
-                && r.started_at >= current.at
-        });
-        let Some(there) = there else { continue };
-        let definition = known_definition(store, &head).await?;
-        let stage = definition.stages.get(there.index);
-        let artifacts = stage.map(|stage| own_artifacts(&head, &records, stage));
-        return Ok(artifacts.map(|artifacts| Bad { head, artifacts }));
+    let Some(head) = store.head(release).await?.map(|seen| seen.value) else {
+        return Ok(None);
+    };
+    let definition = known_definition(store, &head).await?;
+    if definition.purpose == Purpose::Rollback {
+        return Ok(None);
     }
-    Ok(None)
+    let records = store.stages(release).await?;
+    let there = last_attempts(&records)
+        .into_iter()
+        .find(|r| r.deploys && r.environment.as_ref() == Some(environment))
+        .filter(|r| r.build_may_have_run());
+    let stage = there.and_then(|record| definition.stages.get(record.index));
+    let artifacts = stage.map(|stage| own_artifacts(&head, &records, stage));
+    Ok(artifacts.map(|artifacts| Bad { head, artifacts }))
 }
 
 async fn stays_back<T: Table>(
@@ -269,7 +288,13 @@ pub(crate) async fn lifting<T: Table>(
     said: Said,
 ) -> Result<Commit, Failure> {
     let all = store.all_taken_back(pipeline, environment).await?;
-    let Some(mut seen) = all.into_iter().find(|seen| &seen.value.release == release) else {
+    let mut of_it: Vec<_> = all
+        .into_iter()
+        .filter(|seen| &seen.value.release == release)
+        .collect();
+    // What stays back still, before what was allowed again.
+    of_it.sort_by_key(|seen| !seen.value.is_active());
+    let Some(mut seen) = of_it.into_iter().next() else {
         let why = format!("nothing of {release} was taken back from {pipeline}/{environment}");
         return Err(Failure::bad_input(why));
     };

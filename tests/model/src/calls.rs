@@ -280,11 +280,11 @@ pub fn heal(state: &State, rules: Rules) -> Option<Plan> {
 /// A person keeps the environment from newcomers, or gives it back: what a person
 /// holds first, then what a release left unknown.
 pub fn hold(state: &State, give_back: bool) -> Option<Plan> {
-    let lock = match (state.lock.hold, state.lock.doubt, give_back) {
-        (true, _, false) | (false, None, true) => return None,
+    let lock = match (state.lock.hold, state.lock.doubts > 0, give_back) {
+        (true, _, false) | (false, false, true) => return None,
         (false, _, false) => real::held(state.lock),
         (true, _, true) => real::unheld(state.lock),
-        (false, Some(_), true) => real::known(state.lock),
+        (false, true, true) => real::known(state.lock),
     };
     // The orders' ledger is one item, and every order writes it.
     let order = Plan::default()

@@ -126,7 +126,7 @@ fn always() -> Vec<Property<World>> {
             |_, s: &State| !s.broken.moved_on,
         ),
         Property::always("the record tells what runs", |_, s: &State| {
-            let settled = s.lock.holder.is_none() && s.lock.doubt.is_none();
+            let settled = s.lock.holder.is_none() && s.lock.doubts == 0;
             let known = s.real.is_some() && s.real == s.current().map(|d| d.version);
             !settled || known || orphans(s)
         }),
@@ -194,7 +194,7 @@ fn rarely(world: &World) -> Vec<Property<World>> {
     add(
         bounds.holds > 0,
         "a person holds what nobody knows",
-        |_, s: &State| s.lock.hold && s.lock.doubt.is_some(),
+        |_, s: &State| s.lock.hold && s.lock.doubts > 0,
     );
     add(
         bounds.stalls > 0,

@@ -58,7 +58,7 @@ enum Question {
         saw: Option<Rel>,
     },
     Runs(Rel, Option<Deployed>),
-    Target(Vec<Deployed>, u8, Vec<Rel>, Option<Rel>),
+    Target(Vec<Deployed>, u8, Vec<Rel>, u8),
     GoOn(Rel, bool),
     End([Record; 2], Option<bool>, bool, Version, Rel),
     Taken(Lock, Rel),
@@ -145,7 +145,7 @@ pub fn still_runs(state: &State, saw: Rel) -> bool {
 
 /// What a rollback that is asked for now would bring back, if nothing speaks
 /// against it. (`decide::undo::judge_rollback`)
-pub fn target(state: &State, to: Option<Rel>) -> Option<Deployed> {
+pub fn target(state: &State) -> Option<Deployed> {
     let failed = |rel: &Rel| {
         let release = state.of(*rel);
         let one = |record: &Record| matches!(record, Record::Failed { .. });
@@ -153,7 +153,8 @@ pub fn target(state: &State, to: Option<Rel>) -> Option<Deployed> {
     };
     let failed = Rel::MOVING.into_iter().filter(failed).collect();
     let deployed = state.deployed.clone();
-    match ask(Question::Target(deployed, state.taken_back, failed, to)) {
+    let doubts = state.lock.doubts;
+    match ask(Question::Target(deployed, state.taken_back, failed, doubts)) {
         Answer::Target(target) => target,
         Answer::Cleared(_) | Answer::Lock(_) | Answer::Ending(..) | Answer::Yes(_) => None,
     }
@@ -277,8 +278,8 @@ fn decide(question: &Question) -> Answer {
             });
             Answer::Yes(runs)
         }
-        Question::Target(deployed, taken_back, failed, to) => {
-            Answer::Target(goes_back(deployed, *taken_back, failed, *to))
+        Question::Target(deployed, taken_back, failed, doubts) => {
+            Answer::Target(goes_back(deployed, *taken_back, failed, *doubts))
         }
         Question::Taken(lock, rel) => {
             let taken = to_lock(lock).taken(&id(*rel), now(), LEASE);
@@ -320,7 +321,7 @@ fn goes_back(
     deployed: &[Deployed],
     taken_back: u8,
     failed: &[Rel],
-    to: Option<Rel>,
+    doubts: u8,
 ) -> Option<Deployed> {
     let mut versions: Vec<Version> = deployed.iter().map(|d| d.version).collect();
     versions.retain(|version| taken_back & version.bit() != 0);
@@ -330,9 +331,9 @@ fn goes_back(
         taken_back: versions.into_iter().map(taken_from).collect(),
         migrations: Vec::new(),
         failed: failed.iter().map(|rel| id(*rel)).collect(),
+        doubted: words::doubted(doubts).map(id).collect(),
     };
-    let mut trigger = head(Rel::R, Status::Running).trigger?;
-    trigger.to = to.map(id);
+    let trigger = head(Rel::R, Status::Running).trigger?;
     let judged = decide::undo::judge_rollback(&seen, &environment(), &trigger);
     let target = judged
         .target

@@ -24,6 +24,11 @@ impl Rel {
         self == Self::R
     }
 
+    /// Its bit in a set of releases.
+    pub fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
     /// Its place in [`State::releases`].
     pub fn at(self) -> usize {
         self as usize
@@ -228,8 +233,8 @@ pub struct Lock {
     pub holder: Option<Rel>,
     /// Whether a person keeps newcomers out.
     pub hold: bool,
-    /// Which release ended dirty, so that nobody knows what runs.
-    pub doubt: Option<Rel>,
+    /// Which releases ended dirty since anybody knew what runs: a bit each.
+    pub doubts: u8,
     /// How often it has changed hands.
     pub fencing: u8,
 }
@@ -349,7 +354,7 @@ impl State {
             lock: Lock {
                 holder: None,
                 hold: false,
-                doubt: None,
+                doubts: 0,
                 fencing: 0,
             },
             queue: Vec::new(),

@@ -131,9 +131,7 @@ impl World {
             Step::Heal => calls::heal(state, rules),
             // A person looks before giving back what nobody knows: no build runs.
             Step::Hold(true)
-                if !state.lock.hold
-                    && state.lock.doubt.is_some()
-                    && properties::is_changing(state) =>
+                if !state.lock.hold && state.lock.doubts > 0 && properties::is_changing(state) =>
             {
                 None
             }
@@ -185,9 +183,9 @@ impl World {
     }
 
     fn write(&self, state: &mut State, plan: &Plan) {
-        let doubted = state.lock.doubt.is_some();
+        let doubted = state.lock.doubts > 0;
         apply(state, plan);
-        let given_back = doubted && state.lock.doubt.is_none() && plan.writes.iter().any(ordered);
+        let given_back = doubted && state.lock.doubts == 0 && plan.writes.iter().any(ordered);
         if given_back && !properties::is_changing(state) {
             // Whoever gives back what nobody knew has looked, and put it right.
             state.real = state.current().map(|d| d.version);

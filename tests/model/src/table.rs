@@ -139,7 +139,7 @@ pub fn apply(state: &mut State, plan: &Plan) {
         call.stale |= call.plan.conditions & written != 0;
     }
     let dirty = |w: &Write| matches!(w, Write::Status(_, Status::FailedDirty));
-    if plan.writes.iter().any(dirty) && state.lock.doubt.is_none() {
+    if plan.writes.iter().any(dirty) && state.lock.doubts == 0 {
         state.broken.unheld = true;
     }
 }
@@ -181,7 +181,7 @@ fn put(state: &mut State, write: Write) {
 /// A lock that changes hands must not be kept from the newcomer.
 fn locked(state: &mut State, lock: Lock) {
     if let Some(new) = lock.holder.filter(|_| lock.holder != state.lock.holder) {
-        let doubted = state.lock.doubt.is_some() && !new.is_rollback();
+        let doubted = state.lock.doubts > 0 && !new.is_rollback();
         state.broken.passed_hold |= state.lock.hold || doubted;
     }
     state.lock = lock;

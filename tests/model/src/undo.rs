@@ -2,7 +2,7 @@
 //! rollback. The decisions themselves are the product's, in [`real`].
 
 use crate::real;
-use crate::state::{Deployed, Rel, State, Status, Version};
+use crate::state::{Deployed, Record, Rel, State, Version};
 
 /// Whether a version was taken back from the environment and not lifted since.
 pub fn stays_back(state: &State, version: Version) -> bool {
@@ -15,14 +15,9 @@ pub fn ran_before(state: &State, rel: Rel) -> Option<&Deployed> {
     state.deployed.iter().rev().find(|d| d.by != rel)
 }
 
-/// What a rollback by hand that is asked for now goes back to: the last good one;
-/// when there is none and nobody knows what runs, what should run.
+/// What a rollback by hand that is asked for now goes back to.
 pub fn target(state: &State) -> Option<Deployed> {
-    let dirty = state.lock.doubt.is_some();
-    real::target(state, None).or_else(|| {
-        let runs = state.current().filter(|_| dirty)?.version_of();
-        real::target(state, Some(runs))
-    })
+    real::target(state)
 }
 
 /// The versions that stay back once `version` runs again: of a release that undid
@@ -32,8 +27,9 @@ pub fn replaced(state: &State, rel: Rel, version: Version) -> Vec<Version> {
     if rel.is_rollback() {
         let half = Rel::MOVING
             .iter()
+            .filter(|rel| state.lock.doubts & rel.bit() != 0 && !rel.is_rollback())
             .map(|rel| state.of(*rel))
-            .filter(|release| release.status == Some(Status::FailedDirty));
+            .filter(|release| release.records[0] != Record::None);
         bad.extend(half.map(|release| release.evidence));
         bad.extend(state.current().map(|d| d.version));
     } else {

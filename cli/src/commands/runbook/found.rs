@@ -47,7 +47,7 @@ pub struct Found {
     /// The person who keeps the environment from everybody new.
     pub hold: Option<Hold>,
     /// Why nobody knows what it runs.
-    pub doubt: Option<Doubt>,
+    pub doubts: Vec<Doubt>,
     /// What runs there, as far as the record knows.
     pub current: Option<Deployment>,
     /// What it goes back to.
@@ -89,7 +89,7 @@ pub async fn found<T: Table>(
         definition,
         held,
         hold: lock.hold,
-        doubt: lock.doubt,
+        doubts: lock.doubts,
         others: others.take(OTHERS).cloned().collect(),
         current,
         back_to,
@@ -106,7 +106,7 @@ async fn held<T: Table>(
     current: Option<&Deployment>,
 ) -> Result<Option<Held>, Failed> {
     let (pipeline, environment) = (&lock.pipeline, &lock.environment);
-    let doubted = lock.doubt.as_ref().map(|doubt| (&doubt.release, None));
+    let doubted = lock.doubts.last().map(|doubt| (&doubt.release, None));
     let holder = lock.holder.as_ref().map(|h| (&h.release, Some(h.since)));
     if let Some((release, since)) = doubted.or(holder) {
         let head = store.head(release).await?.map(|seen| seen.value);

@@ -40,7 +40,7 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
     if out.json {
         out.json(&json!({
             "pipeline": pipeline, "environment": environment, "record": found.record,
-            "held_by": found.held, "hold": found.hold, "doubt": found.doubt, "runs": found.current, "back_to": found.back_to,
+            "held_by": found.held, "hold": found.hold, "doubts": found.doubts, "runs": found.current, "back_to": found.back_to,
             "others": found.others, "sections": procedure.sections,
             "unknown": found.unknown.iter().chain(&procedure.unknown).collect::<Vec<_>>(),
         }));
@@ -121,7 +121,8 @@ pub fn procedure(
             .held
             .as_ref()
             .is_some_and(|held| !held.status.has_ended()),
-        held: found.hold.is_some() || found.doubt.is_some(),
+        held: found.hold.is_some(),
+        doubted: !found.doubts.is_empty(),
         back_to: found.back_to.as_ref(),
         record: found.record,
         stores,

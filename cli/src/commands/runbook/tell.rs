@@ -53,7 +53,7 @@ fn known(environment: &EnvironmentName, found: &Found, now: Timestamp) -> Vec<St
             "No release changes {environment} or left it in doubt."
         )),
     }
-    lines.extend(found.doubt.as_ref().map(|doubt| {
+    lines.extend(found.doubts.iter().map(|doubt| {
         format!(
             "It is held for {}, since {}: {}",
             doubt.release,
@@ -69,7 +69,7 @@ fn known(environment: &EnvironmentName, found: &Found, now: Timestamp) -> Vec<St
             line(&hold.reason)
         )
     }));
-    if found.doubt.is_none() && found.hold.is_none() {
+    if found.doubts.is_empty() && found.hold.is_none() {
         lines.push("Nothing keeps others from it.".to_owned());
     }
     lines.push(match &found.current {

@@ -118,11 +118,11 @@ fn example_of(definition: &Definition, environment: &EnvironmentName) -> Found {
             since: None,
             why: Vec::new(),
         }),
-        doubt: Some(Doubt {
+        doubts: vec![Doubt {
             release: "cp-7f0c".parse().unwrap(),
             reason: "nobody knows what it runs".to_owned(),
             since: Timestamp::UNIX_EPOCH,
-        }),
+        }],
         back_to: Some(before),
         ..Found::default()
     }

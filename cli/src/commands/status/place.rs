@@ -180,7 +180,7 @@ impl Place {
                 self.title(&holder.release)
             ));
         }
-        if let Some(doubt) = &self.lock.doubt {
+        for doubt in &self.lock.doubts {
             found.push(format!(
                 "release {} left it unknown, for {}: {}",
                 doubt.release,

@@ -138,6 +138,7 @@ impl<T: Table> Store<T> {
     ) -> Result<WaysBack, StoreError> {
         let taken_back = self.all_taken_back(pipeline, environment).await?;
         let history = self.deployments(pipeline, environment, DEPLOYMENTS).await?;
+        let (lock, _) = self.lock(pipeline, environment).await?;
         let mut versions = Vec::new();
         for deployment in &history {
             let version = deployment.version_of();
@@ -160,6 +161,7 @@ impl<T: Table> Store<T> {
             taken_back: taken_back.into_iter().map(|seen| seen.value).collect(),
             migrations: self.migrations(pipeline, environment).await?,
             failed,
+            doubted: lock.doubts.into_iter().map(|doubt| doubt.release).collect(),
         })
     }
 

@@ -29,8 +29,10 @@ pub struct Known<'a> {
     pub holder: Option<&'a ReleaseId>,
     /// Whether that release still goes on.
     pub running: bool,
-    /// Whether somebody or something keeps the environment from everybody new.
+    /// Whether a person keeps the environment from everybody new.
     pub held: bool,
+    /// Whether a release left it unknown.
+    pub doubted: bool,
     /// What the environment goes back to.
     pub back_to: Option<&'a Deployment>,
     /// Whether the record could be read: without it nobody knows what ran before.
@@ -185,21 +187,32 @@ fn afterwards(
 ) -> Section {
     let did = quoted("what you did, and what runs now");
     let mut notes = vec![format!(
-        "Gatewright does not see what is done by hand: its record of {environment} changes with the next deploy that passes."
+        "Gatewright does not see what is done by hand: its record of {environment} changes when somebody says what runs there, or with the next deploy that passes."
     )];
-    let give_back = Command::new(format!(
-        "gatewright unhold {}/{environment} --reason {did}",
-        definition.id
-    ));
+    let place = format!("{}/{environment}", definition.id);
+    let runs = match known.back_to {
+        Some(back_to) => back_to.version_of().as_str(),
+        None if known.record => "nothing",
+        None => "RELEASE",
+    };
+    let give_back =
+        |runs: &str| Command::new(format!("gatewright unhold {place}{runs} --reason {did}"));
+    let say = give_back(&format!(" --runs {runs}"));
     let mut commands = Vec::new();
-    match (known.record, known.held) {
-        (true, true) => commands.push(give_back),
+    if known.held {
+        commands.push(give_back(""));
+    }
+    match (known.record, known.doubted) {
+        (true, true) => commands.push(say),
+        (true, false) if known.held => {}
         (true, false) => notes.push(format!(
             "Nothing keeps {environment} from others, so there is nothing to give back."
         )),
         (false, _) => commands.push(Command {
-            what: Some(format!("When {environment} is held")),
-            ..give_back
+            what: Some(format!(
+                "When a release left {environment} unknown, say what runs there"
+            )),
+            ..say
         }),
     }
     Section {

@@ -321,13 +321,12 @@ fn in_others_hands(seen: &ClearSnapshot) -> Vec<Obstacle> {
         });
     }
     // A rollback is how an environment that nobody knows becomes known again.
-    if let Some(doubt) = seen.lock.doubt.as_ref().filter(|_| !seen.rollback) {
-        found.push(Obstacle::Doubt {
-            release: doubt.release.clone(),
-            reason: doubt.reason.clone(),
-            since: doubt.since,
-        });
-    }
+    let doubts = seen.lock.doubts.iter().filter(|_| !seen.rollback);
+    found.extend(doubts.map(|doubt| Obstacle::Doubt {
+        release: doubt.release.clone(),
+        reason: doubt.reason.clone(),
+        since: doubt.since,
+    }));
     match &seen.lock.holder {
         Some(holder) if &holder.release == mine => return found,
         Some(holder) => found.push(Obstacle::Lock {

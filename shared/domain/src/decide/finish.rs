@@ -169,7 +169,7 @@ fn half_changed<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
 impl StageRecord {
     /// Whether the build of this attempt may have run commands. A start that
     /// CodeBuild refused has run none; one whose outcome nobody recorded may have.
-    pub(crate) fn build_may_have_run(&self) -> bool {
+    pub fn build_may_have_run(&self) -> bool {
         let refused = |error: crate::ErrorName| error != crate::ErrorName::BuildLost;
         self.build.is_some()
             || !self

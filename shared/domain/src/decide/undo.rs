@@ -67,7 +67,10 @@ pub fn targets(seen: &WaysBack) -> Vec<Target> {
         let version = deployment.version_of();
         let digest = deployment.digest();
         let back = seen.taken_back.iter().find(|back| back.digest == digest);
-        let runs = seen.current.as_ref().map(Deployment::digest) == Some(digest.clone());
+        // Where nobody knows what runs, what should run is something to go back to.
+        let known = seen.current.as_ref().filter(|_| seen.doubted.is_empty());
+        let runs = known.map(Deployment::digest) == Some(digest.clone());
+        let failed = seen.failed.contains(version) || seen.doubted.contains(version);
         let standing = match back {
             _ if runs => Standing::Runs,
             Some(back) if back.is_active() => Standing::TakenBack {
@@ -76,7 +79,7 @@ pub fn targets(seen: &WaysBack) -> Vec<Target> {
             None if undone.contains(version) => Standing::TakenBack {
                 why: "its own release undid it".to_owned(),
             },
-            _ if seen.failed.contains(version) => Standing::Failed,
+            _ if failed => Standing::Failed,
             Some(_) | None => Standing::Good,
         };
         all.push(Target {
@@ -146,6 +149,12 @@ pub fn judge_rollback(
     let mut checks = Vec::new();
     let mut put = |what, verdict| checks.push(Check { what, verdict });
     put("what runs", runs_still(seen, environment, trigger));
+    if let Some(doubted) = seen.doubted.last() {
+        put(
+            "in doubt",
+            Ok(format!("{doubted} ended dirty and left it unknown")),
+        );
+    }
     let target = match chosen(seen, environment, trigger) {
         Ok(target) => {
             let at = target.deployment.at.strftime("%Y-%m-%d %H:%M UTC");

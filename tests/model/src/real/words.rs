@@ -322,6 +322,13 @@ pub(super) fn a_hold() -> lock::Hold {
     }
 }
 
+/// The releases of a set.
+pub(super) fn doubted(set: u8) -> impl Iterator<Item = Rel> {
+    Rel::MOVING
+        .into_iter()
+        .filter(move |rel| set & rel.bit() != 0)
+}
+
 pub(super) fn a_doubt(rel: Rel) -> lock::Doubt {
     lock::Doubt {
         release: id(rel),
@@ -341,7 +348,7 @@ pub(super) fn to_lock(lock: &Lock) -> lock::Lock {
         environment: environment(),
         holder,
         hold: lock.hold.then(a_hold),
-        doubt: lock.doubt.map(a_doubt),
+        doubts: doubted(lock.doubts).map(a_doubt).collect(),
         fencing: u64::from(lock.fencing),
     }
 }
@@ -350,7 +357,10 @@ pub(super) fn from_lock(lock: &lock::Lock) -> Lock {
     Lock {
         holder: lock.holder.as_ref().map(|holder| rel(&holder.release)),
         hold: lock.hold.is_some(),
-        doubt: lock.doubt.as_ref().map(|doubt| rel(&doubt.release)),
+        doubts: lock
+            .doubts
+            .iter()
+            .fold(0, |all, doubt| all | rel(&doubt.release).bit()),
         fencing: u8::try_from(lock.fencing).unwrap_or(u8::MAX),
     }
 }
