@@ -346,6 +346,18 @@ impl World {
         Ok(())
     }
 
+    /// The event of the release's execution that somebody has stopped.
+    pub async fn stopped(&self, release: &str) -> Value {
+        let execution = self.head(release).await.execution;
+        json!({
+            "detail-type": "Step Functions Execution Status Change",
+            "detail": {
+                "status": "ABORTED", "name": release, "executionArn": execution,
+                "cause": null, "error": null
+            }
+        })
+    }
+
     /// A release's head.
     ///
     /// # Panics

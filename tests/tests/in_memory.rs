@@ -719,9 +719,7 @@ async fn an_execution_stopped_from_outside_closes_its_release_in_every_state() {
         if world.head(R).await.status.has_ended() {
             continue;
         }
-        let detail = json!({ "status": "ABORTED", "name": R, "cause": null, "error": null });
-        let event =
-            json!({ "detail-type": "Step Functions Execution Status Change", "detail": detail });
+        let event = world.stopped(R).await;
         world.call("FinishRelease", event.clone()).await.unwrap();
         world.call("FinishRelease", event).await.unwrap();
         let deploys = stop_in.starts_with("Deploy") && !stop_in.ends_with("clear to deploy");

@@ -207,9 +207,7 @@ async fn a_deploy_that_is_under_way_is_stopped_before_its_lock_is_given_up() {
     let world = World::new().await;
     let mut run = Run::start(&world, "first", World::push());
     until(&world, &mut run, "Deploy to Staging").await;
-    let detail = json!({ "status": "ABORTED", "name": "first", "cause": null, "error": null });
-    let event =
-        json!({ "detail-type": "Step Functions Execution Status Change", "detail": detail });
+    let event = world.stopped("first").await;
     world.store.table().crash_before(0);
     world
         .call("FinishRelease", event.clone())
@@ -221,6 +219,24 @@ async fn a_deploy_that_is_under_way_is_stopped_before_its_lock_is_given_up() {
     world.deliver().await.unwrap();
     world.has_ended("first", Status::FailedDirty).await;
     assert_eq!(holder(&world).await, Value::Null);
+}
+
+#[tokio::test]
+async fn an_execution_of_another_machine_under_the_same_name_ends_nobody() {
+    let world = World::new().await;
+    let mut run = Run::start(&world, "first", World::push());
+    until(&world, &mut run, "Deploy to Staging").await;
+    let mut event = world.stopped("first").await;
+    event["detail"]["status"] = json!("FAILED");
+    event["detail"]["executionArn"] =
+        json!("arn:aws:states:ap-south-1:123456789012:execution:pl-odoo-001:first");
+    let seen = world.call("FinishRelease", event).await.unwrap();
+    assert_eq!(seen, json!({ "ignored": true }));
+    assert!(
+        world.running_build().await.is_some(),
+        "its deploy was stopped"
+    );
+    assert_eq!(world.head("first").await.status, Status::Running);
 }
 
 #[tokio::test]

@@ -547,9 +547,7 @@ async fn a_release_that_is_stopped_while_it_is_watched_leaves_nothing_behind() {
         } else {
             watched().await
         };
-        let detail = json!({ "status": "ABORTED", "name": R, "cause": null, "error": null });
-        let event =
-            json!({ "detail-type": "Step Functions Execution Status Change", "detail": detail });
+        let event = world.stopped(R).await;
         world.call("FinishRelease", event).await.unwrap();
         world.has_ended(R, Status::FailedDirty).await;
         // What comes late finds nothing to do.

@@ -58,12 +58,16 @@ where
     C: Clock,
 {
     let head = if raw.get("detail-type").is_some() {
-        match stopped::stopped(&raw)? {
-            Some((release, why)) => {
-                end_release(store, builds, registry, &release, Some(why), clock.now()).await?
-            }
-            None => return Ok(json!({ "ignored": true })),
+        let Some(ended) = stopped::stopped(&raw)? else {
+            return Ok(json!({ "ignored": true }));
+        };
+        let head = store.head(&ended.release).await?;
+        // One that was refused because its name is taken ends nobody else's release.
+        if head.is_some_and(|head| head.value.execution != ended.execution) {
+            return Ok(json!({ "ignored": true }));
         }
+        let (release, why) = (&ended.release, Some(ended.why));
+        end_release(store, builds, registry, release, why, clock.now()).await?
     } else {
         let input: Input = parse(raw)?;
         let caught = input.failure.clone().map(understood);

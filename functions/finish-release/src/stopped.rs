@@ -5,9 +5,19 @@ use gatewright_domain::release::Failure as Why;
 use gatewright_handler::Failure;
 use serde_json::Value;
 
-/// The release and the reason in the event of an execution that failed, timed
-/// out or was stopped; nothing for events of other kinds.
-pub(crate) fn stopped(event: &Value) -> Result<Option<(ReleaseId, Why)>, Failure> {
+/// An execution that ended outside of its own states.
+pub(crate) struct Stopped {
+    /// Its name: the release that it was, or was refused to be.
+    pub(crate) release: ReleaseId,
+    /// Its ARN.
+    pub(crate) execution: String,
+    /// Why.
+    pub(crate) why: Why,
+}
+
+/// The execution and the reason in the event of one that failed, timed out or was
+/// stopped; nothing for events of other kinds.
+pub(crate) fn stopped(event: &Value) -> Result<Option<Stopped>, Failure> {
     let detail = &event["detail"];
     let word = match detail["status"].as_str() {
         Some("ABORTED") => "was stopped from outside",
@@ -30,12 +40,15 @@ pub(crate) fn stopped(event: &Value) -> Result<Option<(ReleaseId, Why)>, Failure
         .filter(|e| !e.is_empty())
         .unwrap_or("Stopped")
         .to_owned();
-    Ok(Some((
+    let execution = detail["executionArn"].as_str();
+    let execution = execution.ok_or_else(|| Failure::bad_input("the event has no executionArn"))?;
+    Ok(Some(Stopped {
         release,
-        Why {
+        execution: execution.to_owned(),
+        why: Why {
             stage: None,
             error,
             cause,
         },
-    )))
+    }))
 }

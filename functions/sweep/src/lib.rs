@@ -152,8 +152,17 @@ async fn overdue_build<T: Table, B: Builds, R: Outside>(
     build: Option<&str>,
     now: Timestamp,
 ) -> Result<(), Failure> {
+    let mut unread = None;
     if let Some(id) = build {
-        match settle_build(store, builds, registry, id, now).await? {
+        let settled = match settle_build(store, builds, registry, id, now).await {
+            // Nobody will ever read it, and the deadline holds for that as well.
+            Err(failure) if now >= wait.value.deadline && !failure.may_pass() => {
+                unread = Some(failure.message);
+                Settled::StillRunning
+            }
+            settled => settled?,
+        };
+        match settled {
             Settled::Judged(_) | Settled::Already => return Ok(()),
             Settled::StillRunning if now < wait.value.deadline => {
                 let mut later = wait.value.clone();
@@ -168,16 +177,12 @@ async fn overdue_build<T: Table, B: Builds, R: Outside>(
         }
         builds.stop(id).await?;
     }
-    let (error, why) = match build {
-        Some(id) => (
-            ErrorName::BuildLost,
-            format!("build {id} never reported its end and was given up"),
-        ),
-        None => (
-            ErrorName::BuildLost,
-            "the build's start was never recorded".to_owned(),
-        ),
+    let why = match (build, unread) {
+        (Some(id), Some(why)) => format!("build {id} could not be judged: {why}"),
+        (Some(id), None) => format!("build {id} never reported its end and was given up"),
+        (None, _) => "the build's start was never recorded".to_owned(),
     };
+    let error = ErrorName::BuildLost;
     let key = BuildKey {
         release: wait.value.release.clone(),
         index: wait.value.index,

@@ -18,6 +18,7 @@ pub struct FakeRegistry {
     scans: Mutex<BTreeMap<Digest, ScanSeen>>,
     started: Mutex<Vec<Digest>>,
     refusal: Mutex<Option<Kind>>,
+    unreadable: Mutex<Option<Kind>>,
     keeps: Mutex<bool>,
     origin: Mutex<Option<Origin>>,
 }
@@ -32,6 +33,11 @@ impl FakeRegistry {
     /// New tags fail so from now on; `None`: they succeed again.
     pub fn refuse(&self, kind: Option<Kind>) {
         *locked(&self.refusal) = kind;
+    }
+
+    /// Asking for the image of a tag fails so from now on.
+    pub fn refuse_to_tell(&self, kind: Option<Kind>) {
+        *locked(&self.unreadable) = kind;
     }
 
     /// Whether taking tags away fails from now on.
@@ -69,6 +75,10 @@ impl FakeRegistry {
 
 impl Registry for FakeRegistry {
     async fn digest_of(&self, repository: &str, tag: &str) -> Result<Option<Digest>, ServiceError> {
+        if let Some(kind) = *locked(&self.unreadable) {
+            let why = "a failure that the test asked for";
+            return Err(ServiceError::of("ecr:DescribeImages", kind, why));
+        }
         Ok(locked(&self.images)
             .get(&(repository.to_owned(), tag.to_owned()))
             .cloned())

@@ -37,7 +37,7 @@ pub async fn end_release<T: Table, B: Builds, R: Outside>(
     look_again(store, builds, outside, release, now).await?;
     let (head, stop, freed) = until_settled(|| once(store, release, caught.clone(), now)).await?;
     for build in stop {
-        builds.stop(&build).await?;
+        halt(builds, &build).await?;
     }
     if let Some(head) = &head {
         for environment in freed {
@@ -64,13 +64,31 @@ async fn look_again<T: Table, B: Builds, R: Outside>(
     }
     for record in store.stages(release).await? {
         if let (StageStatus::Running, Some(build)) = (record.status, &record.build) {
-            match settle_build(store, builds, outside, build, now).await? {
-                Settled::StillRunning => builds.stop(build).await?,
-                Settled::Judged(_) | Settled::Already | Settled::NotOurs(_) => {}
+            match settle_build(store, builds, outside, build, now).await {
+                Ok(Settled::StillRunning) => halt(builds, build).await?,
+                Ok(Settled::Judged(_) | Settled::Already | Settled::NotOurs(_)) => {}
+                Err(failure) if failure.may_pass() => return Err(failure),
+                // It will never be read. The release ends all the same: what the build
+                // did is unknown, and ends it dirty where it changes something.
+                Err(failure) => {
+                    tracing::error!(%release, build, error = %failure.name, "not judged: {}", failure.message);
+                    halt(builds, build).await?;
+                }
             }
         }
     }
     Ok(())
+}
+
+/// Stops a build. What will never be allowed must not keep a release from ending.
+async fn halt<B: Builds>(builds: &B, build: &str) -> Result<(), Failure> {
+    match builds.stop(build).await.map_err(Failure::from) {
+        Err(failure) if !failure.may_pass() => {
+            tracing::error!(build, error = %failure.name, "not stopped: {}", failure.message);
+            Ok(())
+        }
+        stopped => stopped,
+    }
 }
 
 type Ended = (Option<Head>, Vec<String>, Vec<EnvironmentName>);
