@@ -7,7 +7,9 @@ use gatewright_aws::links::Links;
 use gatewright_aws::secrets::Secret;
 use gatewright_aws::store::WaitKey;
 use gatewright_aws::{Clock, Kind};
+use gatewright_domain::after;
 use gatewright_domain::approval::{Request, State};
+use gatewright_domain::decide::Window;
 use gatewright_domain::evidence::{WatchEvidence, WatchOutcome};
 use gatewright_domain::pipeline::{Definition, Series, Watch};
 use gatewright_domain::release::{Head, StageStatus, Status, evidence_before};
@@ -229,7 +231,7 @@ async fn a_rollout_that_does_well_goes_on() {
     assert_eq!(evidence.outcome, WatchOutcome::Passed);
     assert_eq!(
         evidence.measured[0].because,
-        "error-rate: mean 0.4 %, worst 0.4 % in 3 samples, at most 1 %, the old version's mean 0.3 %"
+        "error-rate: mean 0.4 %, worst 0.4 % in 3 of 3 samples, at most 1 %, the old version's mean 0.3 %"
     );
     // The warm-up and parts of minutes do not count, and nobody looks ahead.
     for window in world.metrics.asked() {
@@ -270,12 +272,12 @@ async fn numbers_beyond_their_limit_undo_the_rollout() {
         (
             0,
             "5",
-            "error-rate: mean 5 %, worst 5 % in 2 samples, at most 1 %",
+            "error-rate: mean 5 %, worst 5 % in 2 of 2 samples, at most 1 %",
         ),
         (
             1,
             "900",
-            "latency-p90: mean 900 ms, worst 900 ms in 2 samples, at most 500 ms",
+            "latency-p90: mean 900 ms, worst 900 ms in 2 of 2 samples, at most 500 ms",
         ),
     ] {
         let (world, mut run) = watched().await;
@@ -329,6 +331,96 @@ async fn a_new_version_that_does_worse_than_the_old_is_undone() {
         &["the mean is more than 2 times the old version's"],
     )
     .await;
+}
+
+/// A rollout at its end whose last minute's latency CloudWatch does not have.
+async fn short_of_the_last() -> (World, Run, gatewright_domain::Timestamp) {
+    let (world, run) = watched().await;
+    let began = world.clock.now();
+    let slots = Window::whole(after(began, 60), after(began, 300), 60);
+    healthy(&world);
+    let silent = gatewright_fakes::FakeMetrics::default();
+    let world = World {
+        metrics: silent,
+        ..world
+    };
+    let watch = watch(&world);
+    measures(&world, watch[0].new.as_ref(), "0.4");
+    measures(&world, watch[0].old.as_ref(), "0.3");
+    world.metrics.alarm("shop-hosts", "OK");
+    let last = after(slots.until, -60);
+    let latency = watch[1].new.clone().unwrap();
+    for second in (slots.from.as_second()..last.as_second()).step_by(60) {
+        let at = after(slots.from, second - slots.from.as_second());
+        world.metrics.measured(&latency, at, "250".parse().unwrap());
+    }
+    for _ in 0..6 {
+        sweep(&world, 60).await;
+        assert!(request(&world).await.is_none());
+    }
+    (world, run, last)
+}
+
+#[tokio::test]
+async fn a_version_that_falls_silent_is_not_promoted() {
+    let (world, mut run, _) = short_of_the_last().await;
+    sweep(&world, 60).await;
+    let about = request(&world).await.unwrap().about.unwrap();
+    assert_eq!(
+        about.reasons(),
+        [
+            "latency-p90: mean 250 ms, worst 250 ms in 2 of 3 samples, at most 500 ms; there are 2 of 3 samples of the new version, and it takes 3"
+        ]
+    );
+    assert_eq!(run.go(&world).await, Stand::Waits(WATCH.to_owned()));
+}
+
+#[tokio::test]
+async fn the_last_numbers_may_come_late_and_are_judged() {
+    for (late, outcome) in [
+        ("250", WatchOutcome::Passed),
+        ("9000", WatchOutcome::Failed),
+    ] {
+        let (world, _run, last) = short_of_the_last().await;
+        let latency = watch(&world)[1].new.clone().unwrap();
+        world
+            .metrics
+            .measured(&latency, last, late.parse().unwrap());
+        sweep(&world, 60).await;
+        assert_eq!(seen(&world).await.outcome, outcome);
+    }
+}
+
+#[tokio::test]
+async fn an_old_version_without_numbers_is_asked_about() {
+    let (world, _run) = watched().await;
+    let watch = watch(&world);
+    measures(&world, watch[0].new.as_ref(), "0.4");
+    measures(&world, watch[1].new.as_ref(), "250");
+    world.metrics.alarm("shop-hosts", "OK");
+    for _ in 0..7 {
+        sweep(&world, 60).await;
+    }
+    let about = request(&world).await.unwrap().about.unwrap();
+    assert!(
+        about.reasons()[0].ends_with("; there are no numbers of the old version"),
+        "{about:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_alarm_of_the_warm_up_undoes_nothing() {
+    let (world, mut run) =
+        watched_in(&SHOP.replace("decide-within", "warm-up: 2m\n      decide-within")).await;
+    healthy(&world);
+    world.metrics.alarm("shop-hosts", "ALARM");
+    sweep(&world, 60).await;
+    assert_eq!(run.go(&world).await, Stand::Waits(WATCH.to_owned()));
+    world.metrics.alarm("shop-hosts", "OK");
+    for _ in 0..4 {
+        sweep(&world, 60).await;
+    }
+    assert_eq!(seen(&world).await.outcome, WatchOutcome::Passed);
 }
 
 #[tokio::test]

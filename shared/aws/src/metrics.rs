@@ -6,6 +6,7 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
     AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StatusCode,
 };
+use gatewright_domain::decide::{Sample, Window};
 use gatewright_domain::pipeline::Series;
 use gatewright_domain::{Decimal, Timestamp};
 use std::collections::BTreeMap;
@@ -14,17 +15,6 @@ use std::collections::BTreeMap;
 const MOST_SERIES: usize = 500;
 /// How many alarms one request may name (DescribeAlarms, AlarmNames).
 const MOST_ALARMS: usize = 100;
-
-/// A stretch of time, and how long the samples in it are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// From when on, that moment included.
-    pub from: Timestamp,
-    /// Until when, that moment excluded.
-    pub until: Timestamp,
-    /// How many seconds a sample is about: 1, 5, 10, 30 or whole minutes.
-    pub period: u32,
-}
 
 /// What functions need of CloudWatch.
 pub trait Metrics: Send + Sync {
@@ -35,7 +25,7 @@ pub trait Metrics: Send + Sync {
         &self,
         series: &[Series],
         window: Window,
-    ) -> impl Future<Output = Result<Vec<Vec<Decimal>>, ServiceError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Vec<Sample>>, ServiceError>> + Send;
 
     /// The states of the alarms of these names that exist, in CloudWatch's words.
     fn alarms(
@@ -63,7 +53,7 @@ impl CloudWatch {
         &self,
         series: &[Series],
         window: Window,
-    ) -> Result<Vec<Vec<Decimal>>, ServiceError> {
+    ) -> Result<Vec<Vec<Sample>>, ServiceError> {
         let queries: Vec<MetricDataQuery> = series
             .iter()
             .enumerate()
@@ -89,9 +79,10 @@ impl CloudWatch {
                     continue;
                 };
                 let values = result.values.unwrap_or_default();
+                let times = result.timestamps.unwrap_or_default();
                 known
                     .samples
-                    .extend(values.into_iter().filter_map(Decimal::measured));
+                    .extend(times.iter().zip(values).filter_map(sample));
                 // Pages before the last one say `PartialData`.
                 known.complete = result.status_code == Some(StatusCode::Complete);
             }
@@ -107,19 +98,26 @@ impl CloudWatch {
 /// What the pages have given of one series.
 #[derive(Default)]
 struct Read {
-    samples: Vec<Decimal>,
+    samples: Vec<Sample>,
     complete: bool,
 }
 
 impl Read {
     /// Part of a series may be its better part.
-    fn whole(self) -> Vec<Decimal> {
+    fn whole(self) -> Vec<Sample> {
         if self.complete {
             self.samples
         } else {
             Vec::new()
         }
     }
+}
+
+fn sample((at, value): (&DateTime, f64)) -> Option<Sample> {
+    Some(Sample {
+        at: Timestamp::from_second(at.secs()).ok()?,
+        value: Decimal::measured(value)?,
+    })
 }
 
 fn query(at: usize, series: &Series, period: u32) -> MetricDataQuery {
@@ -147,7 +145,7 @@ impl Metrics for CloudWatch {
         &self,
         series: &[Series],
         window: Window,
-    ) -> Result<Vec<Vec<Decimal>>, ServiceError> {
+    ) -> Result<Vec<Vec<Sample>>, ServiceError> {
         if window.from >= window.until {
             return Ok(vec![Vec::new(); series.len()]);
         }

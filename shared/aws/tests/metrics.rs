@@ -11,8 +11,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use gatewright_aws::Kind;
-use gatewright_aws::metrics::{CloudWatch, Metrics, Window};
+use gatewright_aws::metrics::{CloudWatch, Metrics};
 use gatewright_domain::Timestamp;
+use gatewright_domain::decide::Window;
 use gatewright_domain::pipeline::Series;
 use loopback::serving;
 use serde_json::{Value, json};
@@ -24,7 +25,8 @@ type Asked = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 /// What is answered, in order.
 type Answers = Arc<Mutex<VecDeque<(u16, Value)>>>;
 
-/// JSON as CBOR; text that reads as a float's special value becomes one.
+/// JSON as CBOR; text that reads as a float's special value becomes one, and text
+/// such as `@1800000060` a timestamp.
 fn cbor(value: &Value, into: &mut Vec<u8>) {
     let mut head = |kind: u8, length: usize| {
         into.push(kind << 5 | 26);
@@ -40,6 +42,10 @@ fn cbor(value: &Value, into: &mut Vec<u8>) {
         Value::String(text) if text == "NaN" => {
             into.push(0xfb);
             into.extend(f64::NAN.to_be_bytes());
+        }
+        Value::String(text) if text.starts_with('@') => {
+            into.extend([0xc1, 0xfb]);
+            into.extend(text[1..].parse::<f64>().unwrap().to_be_bytes());
         }
         Value::String(text) => {
             head(3, text.len());
@@ -104,7 +110,13 @@ fn window() -> Window {
 }
 
 fn result(id: &str, status: &str, values: Value) -> Value {
-    json!({ "Id": id, "StatusCode": status, "Values": values, "Timestamps": [] })
+    let times: Vec<Value> = values
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|_| json!("@1800000060"))
+        .collect();
+    json!({ "Id": id, "StatusCode": status, "Values": values, "Timestamps": times })
 }
 
 fn contains(body: &[u8], text: &str) -> bool {
@@ -134,7 +146,15 @@ async fn every_page_is_read_and_what_is_not_complete_is_missing() {
         .unwrap();
     let shown: Vec<Vec<String>> = read
         .iter()
-        .map(|samples| samples.iter().map(ToString::to_string).collect())
+        .map(|samples| {
+            samples
+                .iter()
+                .map(|s| {
+                    assert_eq!(s.at.as_second(), 1_800_000_060);
+                    s.value.to_string()
+                })
+                .collect()
+        })
         .collect();
     assert_eq!(
         shown,

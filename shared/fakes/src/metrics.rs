@@ -2,11 +2,13 @@
 
 use crate::services::locked;
 use gatewright_aws::error::{Kind, ServiceError};
-use gatewright_aws::metrics::{Metrics, Window};
+use gatewright_aws::metrics::Metrics;
+use gatewright_domain::decide::{Sample, Window};
 use gatewright_domain::pipeline::Series;
 use gatewright_domain::{Decimal, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Metrics and alarms, silent until told otherwise.
 #[derive(Debug, Default)]
@@ -18,6 +20,7 @@ pub struct FakeMetrics {
     alarms: Mutex<BTreeMap<String, String>>,
     asked: Mutex<Vec<Window>>,
     refusal: Mutex<Option<Kind>>,
+    hangs: AtomicBool,
 }
 
 impl FakeMetrics {
@@ -42,9 +45,20 @@ impl FakeMetrics {
         *locked(&self.refusal) = kind;
     }
 
+    /// Whether calls never come back from now on.
+    pub fn hang(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::SeqCst);
+    }
+
     /// The windows that were asked for, in order.
     pub fn asked(&self) -> Vec<Window> {
         locked(&self.asked).clone()
+    }
+
+    async fn comes_back(&self) {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
     }
 
     fn refused(&self, action: &'static str) -> Result<(), ServiceError> {
@@ -74,26 +88,31 @@ impl Metrics for FakeMetrics {
         &self,
         series: &[Series],
         window: Window,
-    ) -> Result<Vec<Vec<Decimal>>, ServiceError> {
+    ) -> Result<Vec<Vec<Sample>>, ServiceError> {
+        self.comes_back().await;
         self.refused("cloudwatch:GetMetricData")?;
         locked(&self.asked).push(window);
         let (known, steady) = (locked(&self.samples), locked(&self.steady));
-        let seconds = window.until.as_second() - window.from.as_second();
-        let periods = (seconds / i64::from(window.period)).max(0);
+        let periods =
+            (window.from.as_second()..window.until.as_second()).step_by(window.period as usize);
         let of = |series: &Series| {
-            let all = steady
-                .get(&key(series))
-                .map(|value| (0..periods).map(|_| *value));
+            let all = steady.get(&key(series)).map(|value| {
+                periods
+                    .clone()
+                    .filter_map(|at| Some((Timestamp::from_second(at).ok()?, *value)))
+            });
             let some = known.get(&key(series)).into_iter().flatten();
             let some = some.filter(|(at, _)| (window.from..window.until).contains(*at));
-            some.map(|(_, value)| *value)
+            some.map(|(at, value)| (*at, *value))
                 .chain(all.into_iter().flatten())
+                .map(|(at, value)| Sample { at, value })
                 .collect()
         };
         Ok(series.iter().map(of).collect())
     }
 
     async fn alarms(&self, names: &[String]) -> Result<BTreeMap<String, String>, ServiceError> {
+        self.comes_back().await;
         self.refused("cloudwatch:DescribeAlarms")?;
         let known = locked(&self.alarms);
         let of = |name: &String| Some((name.clone(), known.get(name)?.clone()));

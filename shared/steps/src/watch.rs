@@ -9,11 +9,11 @@ use crate::build::Freed;
 use crate::pass::pass;
 use crate::{Running, hand_on, steered, until_settled};
 use gatewright_aws::config::Pace;
-use gatewright_aws::metrics::{Metrics, Window};
+use gatewright_aws::metrics::Metrics;
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, Seen, Store, WaitKey, stage_write, wait_write};
 use gatewright_aws::table::{Table, When};
-use gatewright_domain::decide::{Samples, WatchSeen, judge_watch};
+use gatewright_domain::decide::{Samples, WatchSeen, Window, judge_watch};
 use gatewright_domain::evidence::{WatchEvidence, WatchOutcome};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::{Series, Stage, Watching};
@@ -191,7 +191,7 @@ async fn look<T: Table, M: Metrics>(
     let seen = match observe(metrics, watching, (from, until, period), now).await {
         Err(failure) if no_more => WatchSeen {
             unreadable: Some(failure.message),
-            ..unseen(from, until)
+            ..unseen((from, until, period), until)
         },
         seen => seen?,
     };
@@ -229,36 +229,32 @@ async fn later<T: Table>(
     Ok(None)
 }
 
-/// Nothing of a watch that is over.
-fn unseen(from: Timestamp, until: Timestamp) -> WatchSeen {
+/// Nothing of a watch that was looked at until `end`.
+fn unseen((from, until, period): (Timestamp, Timestamp, u32), end: Timestamp) -> WatchSeen {
     WatchSeen {
         from,
-        until,
-        over: true,
+        until: end,
+        // Whole samples only: the first part of the first one is the warm-up's.
+        window: Window::whole(from, end, period),
+        over: end >= until,
         unreadable: None,
         samples: Vec::new(),
     }
 }
 
-/// What CloudWatch has of the window so far: whole samples only, because a part
-/// of one has part of its requests, and its first part the warm-up's.
+/// What CloudWatch has of the watch so far.
 async fn observe<M: Metrics>(
     metrics: &M,
     watching: &Watching,
     (from, until, period): (Timestamp, Timestamp, u32),
     now: Timestamp,
 ) -> Result<WatchSeen, Failure> {
-    let end = until.min(now);
-    let window = Window {
-        from: whole(after(from, i64::from(period) - 1), period),
-        until: whole(end, period),
-        period,
-    };
+    let seen = unseen((from, until, period), until.min(now));
     let both = watching.watch.iter().flat_map(|w| [&w.new, &w.old]);
     let series: Vec<Series> = both.flatten().cloned().collect();
     let mut samples = match series.as_slice() {
         [] => Vec::new(),
-        series => metrics.samples(series, window).await?,
+        series => metrics.samples(series, seen.window).await?,
     }
     .into_iter();
     let names: Vec<String> = watching
@@ -283,19 +279,7 @@ async fn observe<M: Metrics>(
             alarm: w.alarm.as_ref().and_then(|name| alarms.get(name).cloned()),
         })
         .collect();
-    Ok(WatchSeen {
-        until: end,
-        over: now >= until,
-        samples,
-        ..unseen(from, until)
-    })
-}
-
-/// `at` down to the beginning of its sample.
-fn whole(at: Timestamp, period: u32) -> Timestamp {
-    let second = at.as_second();
-    let begun = second - second.rem_euclid(i64::from(period.max(1)));
-    Timestamp::from_second(begun).unwrap_or(at)
+    Ok(WatchSeen { samples, ..seen })
 }
 
 /// The fact that a watch was judged.

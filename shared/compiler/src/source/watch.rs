@@ -21,6 +21,20 @@ pub(crate) struct Watched {
     pub(crate) decide_within: Seconds,
 }
 
+impl Watched {
+    /// What is judged while the new version has `percent` of the traffic: with all
+    /// of it, the old version has no numbers of its own.
+    pub(crate) fn at(&self, percent: u32) -> Vec<Watch> {
+        let mut watch = self.watch.clone();
+        if percent == 100 {
+            for one in &mut watch {
+                (one.old, one.at_most_times_old) = (None, None);
+            }
+        }
+        watch
+    }
+}
+
 const WARM_UP: Seconds = Seconds(60);
 const DECIDE_WITHIN: Seconds = Seconds(3_600);
 /// How much of a pause numbers need: two whole samples of a minute, whenever in a
@@ -53,7 +67,9 @@ pub(crate) fn read(of: &Fields<'_>, pauses: &[Seconds], sink: &Sink) -> Option<W
         return None;
     };
     let items = fields::list(node, "watch", sink)?;
-    let watch: Vec<Watch> = items.iter().filter_map(|item| entry(item, sink)).collect();
+    let all = of.entry("blue-green").is_some();
+    let read = |item| entry(item, all, sink);
+    let watch: Vec<Watch> = items.iter().filter_map(read).collect();
     let (warm_up, decide_within) = (warm_up?, within?);
     if items.is_empty() {
         let help = "say what to watch, or leave `watch` out: then the pauses only pass";
@@ -105,7 +121,8 @@ fn long_enough(
     }
 }
 
-fn entry(node: &Node, sink: &Sink) -> Option<Watch> {
+/// `all`: whether the new version is also watched with all of the traffic.
+fn entry(node: &Node, all: bool, sink: &Sink) -> Option<Watch> {
     let of = Fields::of(node, &node.at, &language::WATCH, sink)?;
     let metric = of
         .required("metric")
@@ -126,7 +143,7 @@ fn entry(node: &Node, sink: &Sink) -> Option<Watch> {
         );
         false
     } else {
-        measured(&of, &metric.at, metric.value, sink)
+        measured(&of, &metric.at, metric.value, all, sink)
     };
     // What was written and does not read has been reported.
     let watch = Watch {
@@ -166,7 +183,7 @@ fn alone(of: &Fields<'_>, metric: &str, sink: &Sink) -> bool {
 }
 
 /// Numbers have a place and a limit.
-fn measured(of: &Fields<'_>, at: &Span, metric: &str, sink: &Sink) -> bool {
+fn measured(of: &Fields<'_>, at: &Span, metric: &str, all: bool, sink: &Sink) -> bool {
     let has = |key| of.entry(key).is_some();
     let mut whole = true;
     let mut wrong = |at: &Span, message: String, help: &str| {
@@ -200,6 +217,13 @@ fn measured(of: &Fields<'_>, at: &Span, metric: &str, sink: &Sink) -> bool {
             "at-most-times-old needs \"old\": where CloudWatch has the old version's number"
                 .to_owned(),
             "write `old: { namespace: NAMESPACE, name: METRIC, dimensions: { NAME: VALUE } }`",
+        ),
+        (Some(_), Some((at, _))) if all && !has("at-most") => wrong(
+            at,
+            format!(
+                "{metric} needs \"at-most\" too: after the switch the old version has no traffic, and nothing is left to compare with"
+            ),
+            "the watch after a blue-green switch judges by `at-most` alone",
         ),
         (Some(_), Some(_)) | (None, None) => {}
     }

@@ -25,4 +25,4 @@ pub use obstacle::{Obstacle, are_like};
 pub use promotion::Promotion;
 pub use scan::{ScanSeen, ScanVerdict, judge_scan};
 pub use steer::{may_go_on, stops};
-pub use watch::{Samples, WatchSeen, judge_watch};
+pub use watch::{Sample, Samples, WatchSeen, Window, judge_watch};

@@ -1,8 +1,12 @@
 //! Does the new version do well? Judged by its own numbers and, where both are
 //! named, against the old version's in the same window.
 //!
-//! A missing number is never a good one, and one number is none: what fewer than
-//! two samples say is not known.
+//! A missing number is never a good one: what fewer than four of five samples
+//! say, or all but the newest, is not known.
+
+mod window;
+
+pub use window::{Sample, Window};
 
 use crate::evidence::{Measured, Numbers, WatchEvidence, WatchOutcome};
 use crate::pipeline::{Watch, unit};
@@ -14,10 +18,12 @@ const LEAST: usize = 2;
 /// What CloudWatch knows of a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchSeen {
-    /// When the window begins.
+    /// When the warm-up is over.
     pub from: Timestamp,
     /// Until when it was looked at.
     pub until: Timestamp,
+    /// The whole samples between the two.
+    pub window: Window,
     /// Whether the watch is over.
     pub over: bool,
     /// Why nothing could be read, when nothing could.
@@ -30,15 +36,15 @@ pub struct WatchSeen {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Samples {
     /// The new version's numbers; those that are missing are not there.
-    pub new: Vec<Decimal>,
+    pub new: Vec<Sample>,
     /// The old version's.
-    pub old: Vec<Decimal>,
+    pub old: Vec<Sample>,
     /// The alarm's state in CloudWatch's word; `None` when there is no such alarm.
     pub alarm: Option<String>,
 }
 
-/// Judges a watch. What fails, fails at once: an alarm in `ALARM`, two samples
-/// beyond the limit. Everything else is judged when the watch is over, and what
+/// Judges a watch. What fails after the warm-up, fails at once: an alarm in
+/// `ALARM`, two samples beyond the limit. Everything else is judged when the watch is over, and what
 /// cannot be judged then is inconclusive.
 pub fn judge_watch(watch: &[Watch], seen: &WatchSeen) -> WatchEvidence {
     let nothing = Samples::default();
@@ -47,7 +53,7 @@ pub fn judge_watch(watch: &[Watch], seen: &WatchSeen) -> WatchEvidence {
         .enumerate()
         .map(|(at, one)| {
             let samples = seen.samples.get(at).unwrap_or(&nothing);
-            let mut measured = measure(one, samples, seen.over);
+            let mut measured = measure(one, samples, seen);
             if let Some(why) = &seen.unreadable {
                 measured.because = format!("{}: it could not be read: {why}", one.metric);
             }
@@ -72,17 +78,14 @@ pub fn judge_watch(watch: &[Watch], seen: &WatchSeen) -> WatchEvidence {
     }
 }
 
-fn measure(watch: &Watch, samples: &Samples, over: bool) -> Measured {
+fn measure(watch: &Watch, samples: &Samples, seen: &WatchSeen) -> Measured {
     let (said, mut measured) = match &watch.alarm {
         Some(alarm) => by_alarm(watch, alarm, samples.alarm.as_deref()),
-        None => by_numbers(watch, samples, over),
+        None => by_numbers(watch, samples, seen),
     };
-    // Only a failure is known before the end.
-    measured.outcome = match said {
-        WatchOutcome::Failed => WatchOutcome::Failed,
-        _ if !over => WatchOutcome::Going,
-        said => said,
-    };
+    // Only a failure is known before the end, and during the warm-up nothing is.
+    let known = seen.over || (said == WatchOutcome::Failed && seen.until >= seen.from);
+    measured.outcome = if known { said } else { WatchOutcome::Going };
     measured
 }
 
@@ -112,11 +115,12 @@ struct Sum {
 }
 
 impl Sum {
-    fn of(samples: &[Decimal]) -> Option<Self> {
+    fn of(samples: &[Sample]) -> Option<Self> {
+        let values = samples.iter().map(|s| s.value);
         Some(Self {
             count: samples.len(),
-            total: samples.iter().map(|s| i128::from(s.millionths())).sum(),
-            worst: *samples.iter().max()?,
+            total: values.clone().map(|v| i128::from(v.millionths())).sum(),
+            worst: values.max()?,
         })
     }
 
@@ -124,10 +128,11 @@ impl Sum {
         i128::try_from(self.count).unwrap_or(i128::MAX)
     }
 
-    fn numbers(&self) -> Numbers {
+    fn numbers(&self, window: &Window) -> Numbers {
         let mean = (self.total + self.total.signum() * self.count() / 2) / self.count();
         Numbers {
             count: u64::try_from(self.count).unwrap_or(u64::MAX),
+            expected: u64::try_from(window.expected()).unwrap_or(u64::MAX),
             mean: Decimal::from_millionths(i64::try_from(mean).unwrap_or(i64::MAX)),
             worst: self.worst,
         }
@@ -147,7 +152,7 @@ impl Sum {
     }
 }
 
-fn by_numbers(watch: &Watch, samples: &Samples, over: bool) -> (WatchOutcome, Measured) {
+fn by_numbers(watch: &Watch, samples: &Samples, seen: &WatchSeen) -> (WatchOutcome, Measured) {
     let limit = watch.at_most.as_deref().map(str::parse::<Decimal>);
     let times = watch
         .at_most_times_old
@@ -155,8 +160,8 @@ fn by_numbers(watch: &Watch, samples: &Samples, over: bool) -> (WatchOutcome, Me
         .map(str::parse::<Decimal>);
     let (new, old) = (Sum::of(&samples.new), Sum::of(&samples.old));
     let mut measured = blank(watch, String::new());
-    measured.new = new.as_ref().map(Sum::numbers);
-    measured.old = old.as_ref().map(Sum::numbers);
+    measured.new = new.as_ref().map(|sum| sum.numbers(&seen.window));
+    measured.old = old.as_ref().map(|sum| sum.numbers(&seen.window));
     let (limit, times) = match (limit.transpose(), times.transpose()) {
         (Ok(limit), Ok(times)) => (limit, times),
         (Err(why), _) | (_, Err(why)) => {
@@ -165,39 +170,50 @@ fn by_numbers(watch: &Watch, samples: &Samples, over: bool) -> (WatchOutcome, Me
         }
     };
     (measured.at_most, measured.at_most_times_old) = (limit, times);
-    let enough = |sum: Option<Sum>| sum.filter(|sum| sum.count >= LEAST);
-    let Some(new) = enough(new) else {
-        let there = match samples.new.len() {
-            0 => "there are no numbers of the new version",
-            _ => "there is only one number of the new version",
-        };
-        measured.because = format!("{}: {there}, and it takes two", watch.metric);
-        return (WatchOutcome::Inconclusive, measured);
+    // A part of the numbers has no mean.
+    let gap = |samples: &[Sample], version| seen.window.gap(samples, version);
+    let (gap, old_gap) = (gap(&samples.new, "new"), gap(&samples.old, "old"));
+    let new = new.filter(|_| gap.is_none());
+    let old = old.filter(|_| old_gap.is_none());
+    let failed = beyond(
+        new.as_ref(),
+        samples,
+        (limit, times),
+        old.as_ref(),
+        seen.over,
+    );
+    let (outcome, why) = match (failed, new, gap.or(old_gap.filter(|_| times.is_some()))) {
+        (Some(why), _, _) => (WatchOutcome::Failed, why),
+        (None, Some(new), None) => undisputed(&new, limit.is_some(), times.and(old)),
+        (None, _, gap) => (WatchOutcome::Inconclusive, gap.unwrap_or_default()),
     };
-    let comparable = enough(old).filter(|old| old.total > 0);
-    let failed = beyond(&new, samples, (limit, times), comparable.as_ref(), over);
-    let (outcome, why) = match failed {
-        Some(why) => (WatchOutcome::Failed, why),
-        None => match (limit, times, &comparable) {
-            (_, Some(_), Some(_)) | (Some(_), None, _) => (WatchOutcome::Passed, String::new()),
-            (Some(_), Some(_), None) => (
-                WatchOutcome::Passed,
-                "; the old version has no numbers to compare with".to_owned(),
-            ),
-            (None, Some(_), None) => (
-                WatchOutcome::Inconclusive,
-                "; the old version has no numbers to compare with".to_owned(),
-            ),
-            (None, None, _) => (WatchOutcome::Inconclusive, "; it has no limit".to_owned()),
-        },
-    };
-    measured.because = format!("{}{why}", told(watch, &measured));
+    let separator = if why.is_empty() { "" } else { "; " };
+    measured.because = format!("{}{separator}{why}", told(watch, &measured));
     (outcome, measured)
 }
 
-/// Why the numbers fail, if they do: all of it.
+/// What numbers say that are all there and beyond nothing.
+fn undisputed(new: &Sum, limited: bool, old: Option<Sum>) -> (WatchOutcome, String) {
+    let none_times = old.as_ref().is_some_and(|old| old.total <= 0) && new.total > 0;
+    match (limited, &old) {
+        (false, None) => (WatchOutcome::Inconclusive, "it has no limit".to_owned()),
+        (false, Some(_)) if none_times => (
+            WatchOutcome::Inconclusive,
+            "the old version's is 0, with which nothing can be compared, and there is no limit"
+                .to_owned(),
+        ),
+        (true, Some(_)) if none_times => (
+            WatchOutcome::Passed,
+            "the old version's is 0, so the limit alone decides".to_owned(),
+        ),
+        (true | false, Some(_)) | (true, None) => (WatchOutcome::Passed, String::new()),
+    }
+}
+
+/// Why the numbers fail, if they do: all of it. Of a version whose numbers are not
+/// all there, no mean is known.
 fn beyond(
-    new: &Sum,
+    new: Option<&Sum>,
     samples: &Samples,
     (limit, times): (Option<Decimal>, Option<Decimal>),
     old: Option<&Sum>,
@@ -205,22 +221,23 @@ fn beyond(
 ) -> Option<String> {
     let mut why = Vec::new();
     if let Some(limit) = limit {
-        let beyond = samples.new.iter().filter(|n| **n > limit).count();
+        let beyond = samples.new.iter().filter(|n| n.value > limit).count();
         if beyond >= LEAST {
             why.push(format!("{beyond} samples are beyond the limit"));
         }
-        if over && new.is_beyond(limit) {
+        if over && new.is_some_and(|new| new.is_beyond(limit)) {
             why.push("the mean is beyond the limit".to_owned());
         }
     }
-    if let (Some(times), Some(old), true) = (times, old, over)
+    if let (Some(times), Some(new), Some(old), true) = (times, new, old, over)
+        && old.total > 0
         && new.is_beyond_times(times, old)
     {
         why.push(format!(
             "the mean is more than {times} times the old version's"
         ));
     }
-    (!why.is_empty()).then(|| format!("; {}", why.join("; ")))
+    (!why.is_empty()).then(|| why.join("; "))
 }
 
 /// The numbers in words.
@@ -229,8 +246,8 @@ fn told(watch: &Watch, measured: &Measured) -> String {
     let mut told = watch.metric.clone();
     if let Some(new) = measured.new {
         told.push_str(&format!(
-            ": mean {}{unit}, worst {}{unit} in {} samples",
-            new.mean, new.worst, new.count
+            ": mean {}{unit}, worst {}{unit} in {} of {} samples",
+            new.mean, new.worst, new.count, new.expected
         ));
     }
     if let Some(limit) = measured.at_most {

@@ -82,8 +82,16 @@ pub struct Measured {
 pub struct Numbers {
     /// How many.
     pub count: u64,
+    /// How many there should be; 0 in records that do not say.
+    #[serde(default, skip_serializing_if = "is_unsaid")]
+    pub expected: u64,
     /// Their mean, to the nearest millionth.
     pub mean: Decimal,
     /// The largest.
     pub worst: Decimal,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_unsaid(expected: &u64) -> bool {
+    *expected == 0
 }

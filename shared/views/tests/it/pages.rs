@@ -119,7 +119,7 @@ fn the_page_of_a_watch_says_that_it_does_not_tell_and_shows_the_numbers() {
     let page = approval_for(&World::watched(), "devan");
     for said in [
         "its numbers do not tell",
-        "mean 0.4 %, worst 0.4 % in 3 samples",
+        "mean 0.4 %, worst 0.4 % in 3 of 4 samples",
         "alarm shop-hosts does not exist",
     ] {
         assert!(page.contains(said), "{said}: {page}");

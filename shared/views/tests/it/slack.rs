@@ -68,7 +68,7 @@ fn a_request_about_a_watch_says_so_and_shows_the_numbers() {
     for shown in [shown(&personal(&world)), shown(&message(&world, true))] {
         assert!(shown.contains("its numbers do not tell"), "{shown}");
         assert!(
-            shown.contains("mean 0.4 %, worst 0.4 % in 3 samples"),
+            shown.contains("mean 0.4 %, worst 0.4 % in 3 of 4 samples"),
             "{shown}"
         );
         assert!(shown.contains("alarm shop-hosts does not exist"), "{shown}");

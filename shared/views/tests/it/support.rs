@@ -336,13 +336,14 @@ fn watched(alarm: &str) -> WatchEvidence {
             Measured {
                 new: Some(Numbers {
                     count: 3,
+                    expected: 4,
                     mean,
                     worst: mean,
                 }),
                 ..measured(
                     "error-rate",
                     WatchOutcome::Passed,
-                    "error-rate: mean 0.4 %, worst 0.4 % in 3 samples, at most 1 %".to_owned(),
+                    "error-rate: mean 0.4 %, worst 0.4 % in 3 of 4 samples, at most 1 %".to_owned(),
                 )
             },
             Measured {

@@ -214,7 +214,7 @@ pub(crate) static CANARY: Object = Object {
 pub(crate) static WATCH: Object = Object {
     name: "watch",
     what: "a metric",
-    doc: "A number, or an alarm, that says whether the new version does well. Each minute CloudWatch is asked for the numbers since the warm-up: a sample a minute. Two samples beyond the limit, or an alarm in `ALARM`, fail at once; at the end their mean decides. Fewer than two samples, or an alarm that is not `OK`, tell nothing.",
+    doc: "A number, or an alarm, that says whether the new version does well. Each minute CloudWatch is asked for the numbers since the warm-up: a sample a minute. Two samples beyond the limit, or an alarm in `ALARM`, fail at once; at the end their mean decides. It takes four of five samples, and the newest: a version that crashed falls silent. Fewer, or an alarm that is not `OK`, tell nothing: after two more minutes for what comes late, people are asked. During the warm-up nothing is judged, alarms neither.",
     keys: &[
         required(
             "metric",
@@ -239,7 +239,7 @@ pub(crate) static WATCH: Object = Object {
         optional(
             "at-most-times-old",
             Kind::Number,
-            "How many times the old version's mean still passes. Where the old version has no numbers, `at-most` decides alone.",
+            "How many times the old version's mean still passes. Missing numbers of the old version tell nothing; where its mean is 0, and while the new version has all of the traffic, `at-most` decides alone.",
         ),
         optional(
             "alarm",

@@ -114,7 +114,7 @@ impl Family<'_> {
                 lasts,
                 warm_up: watched.warm_up,
                 decide_within: watched.decide_within,
-                watch: watched.watch.clone(),
+                watch: watched.at(percent),
             }),
         };
         self.made(&format!("watch {percent} %"), &description, work)

@@ -28,18 +28,37 @@ fn health() -> Watch {
     }
 }
 
-fn numbers(texts: &[&str]) -> Vec<Decimal> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
+fn at(second: usize) -> Timestamp {
+    Timestamp::from_second(i64::try_from(second).unwrap()).unwrap()
 }
 
-fn seen(over: bool, samples: Vec<Samples>) -> WatchSeen {
+/// A sample each second, but where there is "-".
+fn numbers(texts: &[&str]) -> Vec<Sample> {
+    let sample = |(second, text): (usize, &&str)| {
+        let value = (*text != "-").then(|| text.parse().unwrap())?;
+        Some(Sample {
+            at: at(second),
+            value,
+        })
+    };
+    texts.iter().enumerate().filter_map(sample).collect()
+}
+
+/// A watch of so many samples of a second each.
+fn lasting(seconds: usize, over: bool, samples: Vec<Samples>) -> WatchSeen {
     WatchSeen {
-        from: Timestamp::UNIX_EPOCH,
-        until: Timestamp::UNIX_EPOCH,
+        from: at(0),
+        until: at(seconds),
+        window: Window::whole(at(0), at(seconds), 1),
         over,
         unreadable: None,
         samples,
     }
+}
+
+fn seen(over: bool, samples: Vec<Samples>) -> WatchSeen {
+    let sides = samples.iter().flat_map(|s| [s.new.len(), s.old.len()]);
+    lasting(sides.max().unwrap_or(0).max(2), over, samples)
 }
 
 /// What a watch of the error rate says of these samples.
@@ -56,7 +75,7 @@ fn of(
     };
     let evidence = judge_watch(
         &[error_rate(limits.0, limits.1)],
-        &seen(over, vec![samples]),
+        &lasting(new.len().max(2), over, vec![samples]),
     );
     (evidence.outcome, evidence.measured[0].because.clone())
 }
@@ -69,70 +88,70 @@ fn numbers_are_judged_by_their_limit() {
             &["0.2", "0.4"][..],
             true,
             WatchOutcome::Passed,
-            "error-rate: mean 0.3 %, worst 0.4 % in 2 samples, at most 1 %",
+            "error-rate: mean 0.3 %, worst 0.4 % in 2 of 2 samples, at most 1 %",
         ),
         (
             &["0.2", "0.4"][..],
             false,
             WatchOutcome::Going,
-            "error-rate: mean 0.3 %, worst 0.4 % in 2 samples, at most 1 %",
+            "error-rate: mean 0.3 %, worst 0.4 % in 2 of 2 samples, at most 1 %",
         ),
         // One sample beyond the limit may pass, two may not.
         (
             &["0", "1.5", "0"][..],
             true,
             WatchOutcome::Passed,
-            "error-rate: mean 0.5 %, worst 1.5 % in 3 samples, at most 1 %",
+            "error-rate: mean 0.5 %, worst 1.5 % in 3 of 3 samples, at most 1 %",
         ),
         (
             &["0", "1.5", "1.1", "0"][..],
             false,
             WatchOutcome::Failed,
-            "error-rate: mean 0.65 %, worst 1.5 % in 4 samples, at most 1 %; 2 samples are beyond the limit",
+            "error-rate: mean 0.65 %, worst 1.5 % in 4 of 4 samples, at most 1 %; 2 samples are beyond the limit",
         ),
         // One that is far beyond takes the mean along, which counts in the end.
         (
             &["0", "9"][..],
             false,
             WatchOutcome::Going,
-            "error-rate: mean 4.5 %, worst 9 % in 2 samples, at most 1 %",
+            "error-rate: mean 4.5 %, worst 9 % in 2 of 2 samples, at most 1 %",
         ),
         (
             &["0", "9"][..],
             true,
             WatchOutcome::Failed,
-            "error-rate: mean 4.5 %, worst 9 % in 2 samples, at most 1 %; the mean is beyond the limit",
+            "error-rate: mean 4.5 %, worst 9 % in 2 of 2 samples, at most 1 %; the mean is beyond the limit",
         ),
         // The limit itself passes.
         (
             &["1", "1"][..],
             true,
             WatchOutcome::Passed,
-            "error-rate: mean 1 %, worst 1 % in 2 samples, at most 1 %",
+            "error-rate: mean 1 %, worst 1 % in 2 of 2 samples, at most 1 %",
         ),
         (
             &["0"][..],
             true,
             WatchOutcome::Inconclusive,
-            "error-rate: there is only one number of the new version, and it takes two",
+            "error-rate: mean 0 %, worst 0 % in 1 of 2 samples, at most 1 %; there are 1 of 2 samples of the new version, and it takes 2",
         ),
         (
             &["100"][..],
             true,
             WatchOutcome::Inconclusive,
-            "error-rate: there is only one number of the new version, and it takes two",
+            "error-rate: mean 100 %, worst 100 % in 1 of 2 samples, at most 1 %; there are 1 of 2 samples of the new version, and it takes 2",
         ),
         (
             &[][..],
             true,
             WatchOutcome::Inconclusive,
-            "error-rate: there are no numbers of the new version, and it takes two",
+            "error-rate, at most 1 %; there are no numbers of the new version",
         ),
         (
             &[][..],
             false,
             WatchOutcome::Going,
-            "error-rate: there are no numbers of the new version, and it takes two",
+            "error-rate, at most 1 %; there are no numbers of the new version",
         ),
     ] {
         assert_eq!(
@@ -163,18 +182,126 @@ fn the_new_version_is_compared_with_the_old_where_both_have_numbers() {
         outcome(only_old, &["3", "3"], &["2", "2"]),
         WatchOutcome::Passed
     );
-    // Nothing to compare with: the limit alone decides, and without one nothing.
-    for old in [&[][..], &["2"][..], &["0", "0"][..]] {
-        assert_eq!(outcome(both, &["3.1", "3"], old), WatchOutcome::Passed);
-        assert_eq!(
-            outcome(only_old, &["3.1", "3"], old),
-            WatchOutcome::Inconclusive
-        );
+    // The old version's numbers are missing: a word in its place may be wrong.
+    for old in [&[][..], &["2", "-"][..], &["-", "2"][..]] {
+        for limits in [both, only_old] {
+            let (outcome, because) = of(limits, true, &["3.1", "3"], old);
+            assert_eq!(outcome, WatchOutcome::Inconclusive, "{because}");
+            assert!(because.contains("of the old version"), "{because}");
+        }
+        assert_eq!(outcome(both, &["8", "8"], old), WatchOutcome::Failed);
     }
+    // Nothing went wrong with the old version, which is a number.
+    let zero = &["0", "0"];
+    assert_eq!(outcome(both, &["0", "0"], zero), WatchOutcome::Passed);
+    assert_eq!(outcome(only_old, &["0", "0"], zero), WatchOutcome::Passed);
+    let (outcome, because) = of(both, true, &["3.1", "3"], zero);
+    assert_eq!(outcome, WatchOutcome::Passed);
+    assert!(
+        because.ends_with("; the old version's is 0, so the limit alone decides"),
+        "{because}"
+    );
+    let (outcome, because) = of(only_old, true, &["3.1", "3"], zero);
+    assert_eq!(outcome, WatchOutcome::Inconclusive);
+    assert!(
+        because.ends_with("is 0, with which nothing can be compared, and there is no limit"),
+        "{because}"
+    );
     let (_, because) = of(both, true, &["8", "8"], &["2", "2"]);
     assert_eq!(
         because,
-        "error-rate: mean 8 %, worst 8 % in 2 samples, at most 5 %, the old version's mean 2 %; 2 samples are beyond the limit; the mean is beyond the limit; the mean is more than 1.5 times the old version's"
+        "error-rate: mean 8 %, worst 8 % in 2 of 2 samples, at most 5 %, the old version's mean 2 %; 2 samples are beyond the limit; the mean is beyond the limit; the mean is more than 1.5 times the old version's"
+    );
+}
+
+#[test]
+fn a_version_that_falls_silent_does_not_pass() {
+    let of = |new: &[&str]| of((Some("1"), None), true, new, &[]);
+    for (new, outcome, why) in [
+        // Two good minutes, then a crash.
+        (
+            &["0", "0", "-", "-", "-", "-", "-", "-", "-", "-"][..],
+            WatchOutcome::Inconclusive,
+            "in 2 of 10 samples, at most 1 %; there are 2 of 10 samples of the new version, and it takes 8",
+        ),
+        (
+            &["0", "0", "0", "0", "0", "0", "0", "0", "0", "-"],
+            WatchOutcome::Inconclusive,
+            "; the newest sample of the new version is missing",
+        ),
+        (
+            &["-", "0", "0", "0", "-", "0", "0", "0", "0", "0"],
+            WatchOutcome::Passed,
+            "in 8 of 10 samples, at most 1 %",
+        ),
+        (
+            &["-", "0", "0", "0", "-", "0", "0", "-", "0", "0"],
+            WatchOutcome::Inconclusive,
+            "there are 7 of 10 samples of the new version, and it takes 8",
+        ),
+        // Of a part of the numbers there is no mean, but two of them are two.
+        (
+            &["-", "-", "9"],
+            WatchOutcome::Inconclusive,
+            "there are 1 of 3 samples of the new version, and it takes 3",
+        ),
+        (
+            &["9", "9", "-", "-", "-"],
+            WatchOutcome::Failed,
+            "; 2 samples are beyond the limit",
+        ),
+    ] {
+        let (said, because) = of(new);
+        assert_eq!(said, outcome, "{because}");
+        assert!(because.ends_with(why), "{because}");
+    }
+}
+
+#[test]
+fn what_lies_outside_of_the_window_fills_no_place_in_it() {
+    let window = Window::whole(at(61), at(299), 60);
+    assert_eq!(
+        (window.from, window.until, window.expected()),
+        (at(120), at(240), 2)
+    );
+    let samples = |seconds: &[usize]| -> Vec<Sample> {
+        let value = Decimal::default();
+        seconds
+            .iter()
+            .map(|s| Sample { at: at(*s), value })
+            .collect()
+    };
+    assert_eq!(window.gap(&samples(&[120, 180]), "new"), None);
+    for outside in [&[60, 120][..], &[120, 121], &[120, 240]] {
+        assert!(
+            window.gap(&samples(outside), "new").is_some(),
+            "{outside:?}"
+        );
+    }
+    assert_eq!(Window::whole(at(61), at(62), 60).expected(), 0);
+}
+
+#[test]
+fn nothing_fails_during_the_warm_up() {
+    let samples = Samples {
+        alarm: Some("ALARM".to_owned()),
+        ..Samples::default()
+    };
+    let early = WatchSeen {
+        from: at(60),
+        ..lasting(59, false, vec![samples])
+    };
+    assert_eq!(
+        judge_watch(&[health()], &early).outcome,
+        WatchOutcome::Going
+    );
+    let warm = WatchSeen {
+        until: at(60),
+        ..early
+    };
+    assert_eq!(
+        judge_watch(&[health()], &warm).outcome,
+        WatchOutcome::Failed
     );
 }
 
@@ -241,9 +368,20 @@ fn limit() -> impl Strategy<Value = Option<String>> {
     proptest::option::of((0u32..50).prop_map(|n| format!("{}.{}", n / 10, n % 10)))
 }
 
-fn samples(most: usize) -> impl Strategy<Value = Vec<Decimal>> {
-    let one = (0i64..5_000_000).prop_map(Decimal::from_millionths);
-    proptest::collection::vec(one, 0..most)
+fn values(most: usize) -> impl Strategy<Value = Vec<i64>> {
+    proptest::collection::vec(0i64..5_000_000, 0..most)
+}
+
+fn samples(most: usize) -> impl Strategy<Value = Vec<Sample>> {
+    values(most).prop_map(|values| sampled(&values))
+}
+
+fn sampled(values: &[i64]) -> Vec<Sample> {
+    let sample = |(second, value): (usize, &i64)| Sample {
+        at: at(second),
+        value: Decimal::from_millionths(*value),
+    };
+    values.iter().enumerate().map(sample).collect()
 }
 
 proptest! {
@@ -259,17 +397,18 @@ proptest! {
 
     #[test]
     fn a_worse_sample_never_helps(
-        at_most in limit(), times in limit(), new in samples(8), old in samples(8), more in 0i64..1_000_000, over: bool,
+        at_most in limit(), times in limit(), new in values(8), old in samples(8), which in 0usize..8, more in 0i64..1_000_000, over: bool,
     ) {
         let watch = [error_rate(at_most.as_deref(), times.as_deref())];
-        let judged = |new: Vec<Decimal>| {
-            judge_watch(&watch, &seen(over, vec![Samples { new, old: old.clone(), alarm: None }])).outcome
+        let judged = |new: &[i64]| {
+            let samples = Samples { new: sampled(new), old: old.clone(), alarm: None };
+            judge_watch(&watch, &lasting(new.len().max(2), over, vec![samples])).outcome
         };
-        let worst = new.iter().max().map_or(0, |w| w.millionths());
         let mut worse = new.clone();
-        worse.push(Decimal::from_millionths(worst + more));
-        let (before, after) = (judged(new), judged(worse));
+        worse.iter_mut().skip(which).take(1).for_each(|value| *value += more);
+        let (before, after) = (judged(&new), judged(&worse));
         prop_assert!(before != WatchOutcome::Failed || after == WatchOutcome::Failed);
+        prop_assert!(after != WatchOutcome::Passed || before == WatchOutcome::Passed);
     }
 
     #[test]
@@ -289,9 +428,9 @@ proptest! {
     #[test]
     fn the_mean_lies_between_the_best_and_the_worst(new in samples(20)) {
         if let Some(sum) = Sum::of(&new) {
-            let numbers = sum.numbers();
+            let numbers = sum.numbers(&Window::whole(at(0), at(20), 1));
             prop_assert!(numbers.mean <= numbers.worst);
-            prop_assert!(new.iter().min().is_some_and(|best| *best <= numbers.mean));
+            prop_assert!(new.iter().map(|s| s.value).min().is_some_and(|best| best <= numbers.mean));
         }
     }
 }
