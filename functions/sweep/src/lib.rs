@@ -5,13 +5,13 @@
 
 mod approvals;
 
-use gatewright_aws::Clock;
 use gatewright_aws::builds::Builds;
 use gatewright_aws::metrics::Metrics;
 use gatewright_aws::origins::Outside;
-use gatewright_aws::store::{Commit, Due, Seen, Store, WaitKey, wait_write};
+use gatewright_aws::store::{Commit, Due, Overdue, Seen, Store, WaitKey, wait_write};
 use gatewright_aws::table::{Table, When};
 use gatewright_aws::tasks::Executions;
+use gatewright_aws::{Clock, Patience};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Lock;
 use gatewright_domain::release::{Failure as Why, Head};
@@ -27,13 +27,21 @@ use serde_json::{Value, json};
 
 /// How many overdue things one run looks after; the next run takes the rest.
 const BATCH: u32 = 100;
+/// How long one thing may take. A service that hangs costs no other thing its look.
+const THING_SECONDS: u32 = 6;
+/// Until when a run begins something, after its own beginning: the function has
+/// 30 s, and the last thing must end in them.
+const BEGINS_SECONDS: i64 = 22;
+/// For how long what failed is left alone: until the next run, behind everything
+/// that has waited longer.
+const AGAIN_SECONDS: i64 = 10;
 /// How long an overdue build is left alone between two looks.
 const LOOK_AGAIN_SECONDS: i64 = 60;
 /// How much a lease is lengthened while its holder is alive.
 const LEASE_SECONDS: i64 = 3_600;
 
-/// Looks after everything that is due. One thing that cannot be looked after
-/// does not keep the others waiting.
+/// Looks after everything that is due. One thing that cannot be looked after, or
+/// read, does not keep the others waiting, and neither does a slow one.
 ///
 /// # Errors
 /// When the table cannot be read at all.
@@ -52,23 +60,71 @@ where
     R: Outside,
     M: Metrics,
     X: Executions,
-    C: Clock,
+    C: Clock + Patience,
 {
-    let now = clock.now();
-    let due = store.due(now, BATCH).await?;
-    let (found, mut failed) = (due.len(), 0);
-    for thing in due {
+    let began = clock.now();
+    let due = store.due(began, BATCH).await?.into_iter();
+    let mut due: Vec<(Overdue, _)> = due.map(|found| (found.clone(), found.read())).collect();
+    due.sort_by_key(|(_, thing)| !thing.as_ref().is_ok_and(is_urgent));
+    let (found, mut failed, mut left) = (due.len(), 0, 0);
+    for (place, thing) in due {
+        let now = clock.now();
+        if now >= after(began, BEGINS_SECONDS) {
+            left += 1;
+            continue;
+        }
         let outcome = match thing {
-            Due::Wait(wait) => look_after(store, builds, registry, metrics, wait, now).await,
-            Due::Lock(lock) => heal(store, builds, registry, executions, &lock, now).await,
-            Due::Release(head) => silent(store, builds, registry, executions, *head, now).await,
+            Ok(thing) => {
+                let work = one(store, builds, registry, metrics, executions, thing, now);
+                clock.within(THING_SECONDS, Box::pin(work)).await
+            }
+            Err(unreadable) => Some(Err(unreadable.into())),
         };
-        if let Err(failure) = outcome {
-            failed += 1;
-            tracing::error!(error = %failure.name, "{}", failure.message);
+        let why = match outcome {
+            Some(Ok(())) => continue,
+            Some(Err(failure)) => failure,
+            None => Failure::new(
+                ErrorName::Transient,
+                format!("it took more than {THING_SECONDS} s"),
+            ),
+        };
+        failed += 1;
+        tracing::error!(thing = place.place(), error = %why.name, "{}", why.message);
+        if let Err(failure) = store.put_off(&place, after(now, AGAIN_SECONDS)).await {
+            tracing::error!(thing = place.place(), "it could not be put off: {failure}");
         }
     }
-    Ok(json!({ "due": found, "failed": failed }))
+    if left > 0 {
+        tracing::warn!(left, "there was no time for all that is due");
+    }
+    Ok(json!({ "due": found, "failed": failed, "left": left }))
+}
+
+/// What comes first: an answer that was not delivered stops a release, and a new
+/// version that does not do well has users.
+fn is_urgent(thing: &Due) -> bool {
+    match thing {
+        Due::Wait(wait) => {
+            wait.value.answer.is_some() || matches!(wait.value.awaited, Awaited::Watch { .. })
+        }
+        Due::Lock(_) | Due::Release(_) => false,
+    }
+}
+
+async fn one<T: Table, B: Builds, R: Outside, M: Metrics, X: Executions>(
+    store: &Store<T>,
+    builds: &B,
+    registry: &R,
+    metrics: &M,
+    executions: &X,
+    thing: Due,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    match thing {
+        Due::Wait(wait) => look_after(store, builds, registry, metrics, wait, now).await,
+        Due::Lock(lock) => heal(store, builds, registry, executions, &lock, now).await,
+        Due::Release(head) => silent(store, builds, registry, executions, *head, now).await,
+    }
 }
 
 async fn look_after<T: Table, B: Builds, R: Outside, M: Metrics>(

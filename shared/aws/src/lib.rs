@@ -22,6 +22,6 @@ pub mod table;
 pub mod tasks;
 pub mod topics;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, Patience, SystemClock};
 pub use error::{Kind, ServiceError};
 pub use store::Store;

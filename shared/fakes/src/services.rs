@@ -1,17 +1,18 @@
 //! Services in memory, with the rules that handlers rely on.
 
-use gatewright_aws::Clock;
 use gatewright_aws::builds::{BuildOrder, BuildSeen, Builds};
 use gatewright_aws::error::{Kind, ServiceError};
 use gatewright_aws::pagerduty::{Page, Pager};
 use gatewright_aws::slack::{Chat, Message, Respond};
 use gatewright_aws::tasks::{Executions, Tasks};
 use gatewright_aws::topics::Topics;
+use gatewright_aws::{Clock, Patience};
 use gatewright_domain::evidence::{BuildStatus, ReportResult};
 use gatewright_domain::wait::{Answer, TaskToken};
 use gatewright_domain::{Timestamp, after};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 pub(crate) fn locked<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -43,6 +44,21 @@ impl Default for FixedClock {
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         *locked(&self.0)
+    }
+}
+
+/// Nothing in memory takes time: what is not ready at once never will be.
+impl Patience for FixedClock {
+    async fn within<F: Future>(&self, seconds: u32, work: F) -> Option<F::Output> {
+        let mut work = std::pin::pin!(work);
+        let once = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        match once {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => {
+                self.pass(i64::from(seconds));
+                None
+            }
+        }
     }
 }
 

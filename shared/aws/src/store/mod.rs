@@ -22,7 +22,7 @@ pub use pipelines::{Applied, Live};
 pub use releases::{Commit, Start, start_write};
 pub use stages::{artifact_write, stage_write};
 pub use undone::{migrated_write, rolled_back_write, taken_back_write};
-pub use waits::{Due, WaitKey, wait_delete, wait_write};
+pub use waits::{Due, Overdue, WaitKey, wait_delete, wait_write};
 
 use crate::table::{Item, Table, TableError};
 use gatewright_domain::ErrorName;

@@ -1,7 +1,7 @@
 //! Waits: what a release waits for, found again by the event that it waits for.
 
 use super::{Seen, Store, StoreError, body, keys, read};
-use crate::table::{Key, Range, Table, When, Write};
+use crate::table::{Item, Key, Range, Table, TableError, When, Write};
 use gatewright_domain::lock::Lock;
 use gatewright_domain::release::Head;
 use gatewright_domain::wait::{Awaited, Wait};
@@ -101,6 +101,30 @@ pub enum Due {
     Release(Box<Seen<Head>>),
 }
 
+/// Something that is due, as it lies in the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overdue(Item);
+
+impl Overdue {
+    /// Where it lies, for logs.
+    pub fn place(&self) -> String {
+        format!("{} {}", self.0.key.pk, self.0.key.sk)
+    }
+
+    /// What it is.
+    ///
+    /// # Errors
+    /// When it does not read.
+    pub fn read(&self) -> Result<Due, StoreError> {
+        let item = self.0.clone();
+        match item.key.sk.as_str() {
+            "LOCK" => read(item).map(Due::Lock),
+            keys::HEAD => read(item).map(|seen| Due::Release(Box::new(seen))),
+            _ => read(item).map(Due::Wait),
+        }
+    }
+}
+
 impl<T: Table> Store<T> {
     /// The wait there.
     ///
@@ -126,15 +150,27 @@ impl<T: Table> Store<T> {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Due>, StoreError> {
+    pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Overdue>, StoreError> {
         let items = self.table.due(now, limit).await?;
-        items
-            .into_iter()
-            .map(|item| match item.key.sk.as_str() {
-                "LOCK" => read(item).map(Due::Lock),
-                keys::HEAD => read(item).map(|seen| Due::Release(Box::new(seen))),
-                _ => read(item).map(Due::Wait),
-            })
-            .collect()
+        Ok(items.into_iter().map(Overdue).collect())
+    }
+
+    /// Lets something be due at another time, unless somebody has changed it since
+    /// it was found.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn put_off(&self, overdue: &Overdue, due: Timestamp) -> Result<(), StoreError> {
+        let Overdue(item) = overdue;
+        let write = Write::Put {
+            key: item.key.clone(),
+            due: Some(due),
+            body: item.body.clone(),
+            when: When::Rev(item.rev),
+        };
+        match self.table.write(vec![write]).await {
+            Ok(()) | Err(TableError::Conflict(_)) => Ok(()),
+            Err(failed) => Err(failed.into()),
+        }
     }
 }
