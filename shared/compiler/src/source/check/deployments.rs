@@ -1,7 +1,9 @@
-//! Deployments through CodeDeploy: somewhere, and with time enough.
+//! Deployments: one for each environment on a route; those through CodeDeploy
+//! somewhere, and with time enough.
 
 use crate::source::codedeploy::least;
 use crate::source::pipeline::RawPipeline;
+use crate::source::routes::Route;
 use crate::source::sink::Sink;
 use crate::source::stage::RawStage;
 use gatewright_domain::pipeline::{Definition, Seconds};
@@ -27,6 +29,52 @@ pub(super) fn check(raw: &RawPipeline, sink: &Sink) {
             );
         }
     }
+}
+
+/// What runs in an environment is what one deploy put there: that is what is
+/// promoted, and what ways back return to. Of a second deploy they would not know.
+pub(super) fn one_each(raw: &RawPipeline, routes: &[Route<'_>], sink: &Sink) {
+    for route in routes {
+        let mut earlier: Vec<&RawStage> = Vec::new();
+        for index in &route.stages {
+            let stage = &raw.stages.stages[*index];
+            let Some(environment) = stage.environment.as_ref().filter(|_| stage.is_deploy()) else {
+                continue;
+            };
+            let here = |other: &&&RawStage| {
+                let place = other.environment.as_ref();
+                place.is_some_and(|place| place.value == environment.value)
+            };
+            let Some(first) = earlier.iter().find(here) else {
+                earlier.push(stage);
+                continue;
+            };
+            sink.error_help(
+                &stage.at,
+                format!(
+                    "{} deploys into {} after {} on the same route: a release puts one version into an environment, and goes back to one",
+                    stage.title(),
+                    environment.value,
+                    first.title()
+                ),
+                together(first, stage),
+            );
+        }
+    }
+}
+
+/// How two deploys are one.
+fn together(first: &RawStage, second: &RawStage) -> String {
+    let mut artifacts: Vec<&str> = Vec::new();
+    for artifact in first.deploys().iter().chain(second.deploys()) {
+        if !artifacts.contains(&artifact.value.as_str()) {
+            artifacts.push(&artifact.value);
+        }
+    }
+    format!(
+        "deploy them together: one deploy with `artifacts: [{}]` and the steps of both",
+        artifacts.join(", ")
+    )
 }
 
 /// A configuration that moves the traffic for longer than the build may take could

@@ -43,6 +43,7 @@ pub(crate) fn check(
     self::routes::check(raw, routes, sink);
     environments::check(raw, routes, sink);
     deployments::check(raw, sink);
+    deployments::one_each(raw, routes, sink);
     migrations::check(raw, sink);
     limits::check(raw, sink);
     quorum::check(raw, directory, sink);
