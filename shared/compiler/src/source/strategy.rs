@@ -126,6 +126,9 @@ fn taken(at: &Span, node: &Node, sink: &Sink) -> Taken {
         Some(canary) => canary.unzip(),
         None => (Some(vec![100]), Some(PAUSE)),
     };
+    if let (Some(percents), Some((at, _)), Some(shift)) = (&percents, of.entry("shift"), &shift) {
+        all_at_once(percents, at, shift, sink);
+    }
     let blue_green = blue_green.flatten();
     let pauses = pauses(percents.as_deref(), pause, blue_green.as_ref());
     let watched = watch::read(&of, &pauses, sink);
@@ -147,6 +150,21 @@ fn taken(at: &Span, node: &Node, sink: &Sink) -> Taken {
             watched,
         });
     Taken { strategy, takeover }
+}
+
+/// CodeDeploy moves the traffic as its configuration says, whatever `$WEIGHT` is:
+/// the first step of several would move all of it.
+fn all_at_once(percents: &[u32], at: &Span, shift: &[Step], sink: &Sink) {
+    let deploys = shift.iter().any(|step| step.codedeploy.is_some());
+    if let ([first, _, ..], true) = (percents, deploys) {
+        sink.error_help(
+            at,
+            format!(
+                "CodeDeploy knows no $WEIGHT: the step of {first} % would move all that its configuration moves"
+            ),
+            "let CodeDeploy take the steps: a deploy without `strategy`, with a `config` such as CodeDeployDefault.ECSCanary10Percent5Minutes and alarms on the deployment group; with `blue-green` and no `canary`, `watch` judges after it",
+        );
+    }
 }
 
 /// How long each share of the traffic is left for a while: the canary's but the

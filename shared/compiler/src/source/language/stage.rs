@@ -232,7 +232,7 @@ pub(crate) static STEP: Object = Object {
 pub(crate) static CODEDEPLOY_STEP: Object = Object {
     name: "codedeploy-step",
     what: "a CodeDeploy step",
-    doc: "Deploys a service on ECS or a Lambda function through AWS CodeDeploy, which moves the traffic and brings back the old version by itself when that fails. It may stand wherever steps of an environment do: among a deploy's, in `shift`, `verify` or `rollback`. It passes when the deployment has succeeded, however long that takes within the stage's `timeout`; a minute before, or when the build is stopped, it stops the deployment. What an earlier build left under way is stopped first.",
+    doc: "Deploys a service on ECS or a Lambda function through AWS CodeDeploy, which moves the traffic and brings back the old version by itself when that fails. It may stand wherever steps of an environment do: among a deploy's, in `verify` or `rollback`, and in `shift` where that moves all traffic in one step. CodeDeploy knows no `$WEIGHT`, so a canary's steps are its own: a configuration such as `CodeDeployDefault.ECSCanary10Percent5Minutes` or `CodeDeployDefault.LambdaLinear10PercentEvery1Minute`, in one step, with CloudWatch alarms on the deployment group to end it; what `watch` judges comes after it. The step passes when the deployment has succeeded, however long that takes within the stage's `timeout`; a minute before, or when the build is stopped, it stops the deployment. What an earlier build left under way is stopped first.",
     keys: &[
         default(
             "name",
@@ -323,7 +323,7 @@ pub(crate) static SERVICE: Object = Object {
 pub(crate) static DEPLOY: Object = Object {
     name: "deploy",
     what: "a deploy",
-    doc: "What is deployed, and where. The release first waits for the environment; what is deployed is the digest that was built, scanned and approved.",
+    doc: "What is deployed, and where. The release first waits for the environment; what is deployed is the digest that was built, scanned and approved. A route deploys into an environment once, because there is one version to go back to: what belongs together is one deploy of several `artifacts`.",
     keys: &[
         optional("artifact", NAME, "The artifact."),
         optional(
