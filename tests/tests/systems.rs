@@ -5,7 +5,7 @@
 
 use gatewright_compiler::{compile, path_on, to_json, walk};
 use gatewright_domain::evidence::{BuildStatus, Percent};
-use gatewright_domain::pipeline::{Definition, Effect, Event};
+use gatewright_domain::pipeline::{Definition, Effect, Event, Stage, Trigger, Variable};
 use gatewright_domain::release::Status;
 use gatewright_tests::happily::input_for;
 use gatewright_tests::world::COMMIT;
@@ -58,7 +58,7 @@ async fn every_route_goes_from_its_trigger_to_its_end_through_its_own_states() {
 async fn ran_and_nothing_else(
     world: &World,
     definition: &Definition,
-    trigger: &gatewright_domain::pipeline::Trigger,
+    trigger: &Trigger,
     about: &str,
 ) {
     let records = world.store.stages(&"r".parse().unwrap()).await.unwrap();
@@ -269,11 +269,8 @@ async fn a_rollback_by_hand_deploys_what_ran_before_from_its_own_commit() {
         let Some(rollback) = definition.rollback() else {
             continue;
         };
-        let push =
-            |t: &&gatewright_domain::pipeline::Trigger| matches!(t.event, Event::Push { .. });
-        let deploys = |t: &&gatewright_domain::pipeline::Trigger| {
-            definition.path(Some(t)).any(|(_, s)| s.deploy().is_some())
-        };
+        let push = |t: &&Trigger| matches!(t.event, Event::Push { .. });
+        let deploys = |t: &&Trigger| definition.path(Some(t)).any(|(_, s)| s.deploy().is_some());
         let trigger = definition
             .triggers
             .iter()
@@ -327,4 +324,59 @@ async fn a_rollback_by_hand_deploys_what_ran_before_from_its_own_commit() {
         brought_back >= 10,
         "only {brought_back} pipelines could be brought back"
     );
+}
+
+/// The route of this definition's rollbacks of the environment that `stage` changes.
+fn route_back<'r>(rollback: &'r Definition, stage: &Stage) -> &'r Trigger {
+    let wanted = stage.environment.as_ref();
+    let mut routes = rollback.triggers.iter();
+    routes
+        .find(
+            |t| matches!(&t.event, Event::Rollback { environment } if Some(environment) == wanted),
+        )
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_took_over_goes_back_by_hand_and_is_tested_where_the_traffic_is() {
+    let mut brought_back = Vec::new();
+    for definition in definitions() {
+        let beside = |s: &&Stage| {
+            let deploy = s.deploy().filter(|_| s.is_cleared());
+            deploy.is_some_and(|d| d.effect == Effect::Partial)
+        };
+        let Some(stage) = definition.stages.iter().find(beside) else {
+            continue;
+        };
+        let mut triggers = definition.triggers.iter();
+        let trigger = triggers.find(|t| t.runs(&stage.name)).unwrap();
+        let mut world = World::of(definition.clone()).await;
+        for (name, commit) in [("first", COMMIT), ("second", NEXT)] {
+            let input = input_for(&definition, trigger, commit);
+            let (_, end) = world.release(name, input).await;
+            assert_eq!(end, "succeeded", "{}", definition.id);
+        }
+        let rollback = definition.rollback().unwrap();
+        let back = route_back(&rollback, stage);
+        world.switch(rollback.clone()).await;
+        let (_, end) = world
+            .release("back", input_for(&rollback, back, NEXT))
+            .await;
+        let failure = world.head("back").await.failure;
+        assert_eq!(end, "succeeded", "{}: {failure:?}", definition.id);
+        // The version beside is gone by then: a test of it could only fail.
+        let service = |name: &str| match &stage.build().unwrap().env[name] {
+            Variable::Plain { value } => format!("http://{value}."),
+            other => panic!("{name}: {other:?}"),
+        };
+        let builds = rollback.path(Some(back)).filter_map(|(_, s)| s.build());
+        let steps: Vec<&str> = builds
+            .flat_map(|b| b.steps.iter().map(|step| step.run.as_str()))
+            .collect();
+        let asks = |service: &str| steps.iter().any(|step| step.contains(service));
+        assert!(!asks(&service("PREVIEW")), "{steps:?}");
+        assert!(asks(&service("ACTIVE")), "{steps:?}");
+        brought_back.push(definition.id.to_string());
+    }
+    assert_eq!(brought_back, ["ecommerce", "smart-dairy"]);
 }

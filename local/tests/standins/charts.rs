@@ -140,6 +140,10 @@ async fn production_goes_from_blue_to_green_by_shares_and_back_at_once() {
         system.list("production", "/smoke", &[]).await.is_err(),
         "green rests"
     );
+    system
+        .list("production", "/rollback/verify", &[])
+        .await
+        .unwrap();
 
     system.pass("Deploy to Production", &borrowed(&green)).await;
     system
@@ -155,6 +159,14 @@ async fn production_goes_from_blue_to_green_by_shares_and_back_at_once() {
         system.list("production", "/smoke", &[]).await.is_err(),
         "green rests"
     );
+    // By hand, days later: blue is not there any more, and is put there again.
+    for list in ["/rollback/steps", "/rollback/verify"] {
+        system
+            .list("production", list, &borrowed(&blue))
+            .await
+            .unwrap();
+    }
+    assert_eq!(system.kubectl("production", &active).await, blue[0].1);
     system.stack.stand_ins.shutdown().await;
 }
 
@@ -266,6 +278,10 @@ async fn a_canary_that_is_not_well_ends_and_stable_keeps_serving() {
         system.list("production", "/smoke", &[]).await.is_err(),
         "the canary is gone"
     );
+    system
+        .list("production", "/rollback/verify", &[])
+        .await
+        .unwrap();
     system.stack.stand_ins.shutdown().await;
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct RawEnvironment {
     pub(crate) takeover: Option<Takeover>,
     pub(crate) verify: Verify,
     pub(crate) smoke: Vec<Step>,
+    /// What looks whether it went back, where `rollback` has steps of its own.
+    pub(crate) verify_back: Verify,
     /// Where `rollback` is.
     pub(crate) rollback_at: Option<Span>,
     /// Where `soak` is.
@@ -33,9 +35,10 @@ pub(crate) struct RawEnvironment {
 }
 
 /// What looks whether a deploy did what it should.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Verify {
-    /// The environment does not say.
+    /// Nobody says.
+    #[default]
     Unsaid,
     /// Nothing does, on purpose.
     Nothing,
@@ -77,9 +80,14 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
     let lease = lasts("lease").unwrap_or(Some(LEASE));
     let soak = lasts("soak");
     let taken = strategy::read(&of, sink);
-    let verify = verify(&of, sink);
+    let verify = self::verify(&of, sink);
     let smoke = of.get("smoke").map(|n| steps(n, "smoke", sink));
-    let back = rollback(&of, sink);
+    let mut back = rollback(&of, sink);
+    // A strategy's `verify` looks at the version beside, which a way back removes.
+    let looks_there = taken.takeover.is_some() && verify != Verify::Nothing;
+    if back.verify == Verify::Unsaid && !looks_there {
+        back.verify = verify.clone();
+    }
     let windows = of
         .get("windows")
         .map(|n| windows(n, sink))
@@ -111,7 +119,7 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
             protected: protected?,
             lease: lease?,
             strategy: taken.strategy?,
-            rollback: with_verify(back.undo?, &verify),
+            rollback: with_verify(back.undo?, &back.verify),
             windows,
             soak: soak.flatten(),
             queue: queue?,
@@ -121,6 +129,7 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
         takeover: taken.takeover,
         verify,
         smoke: smoke.unwrap_or_default(),
+        verify_back: back.verify,
         rollback_at: of.entry("rollback").map(|(at, _)| at.clone()),
         soak_at: of.entry("soak").map(|(at, _)| at.clone()),
         groups: back.by,
@@ -177,7 +186,7 @@ fn verify(of: &Fields<'_>, sink: &Sink) -> Verify {
     }
 }
 
-/// Steps of its own that go back are verified like a deploy.
+/// Steps of its own that go back are looked at in the same build.
 fn with_verify(mut rollback: Undo, verify: &Verify) -> Undo {
     if !rollback.steps.is_empty() {
         rollback.steps.extend_from_slice(verify.steps());
@@ -189,6 +198,7 @@ fn with_verify(mut rollback: Undo, verify: &Verify) -> Undo {
 #[derive(Default)]
 struct RawRollback {
     undo: Option<Undo>,
+    verify: Verify,
     by: Vec<Marked<GroupName>>,
     quorum: Option<Marked<Vec<Line>>>,
 }
@@ -226,6 +236,13 @@ fn rollback(of: &Fields<'_>, sink: &Sink) -> RawRollback {
     let quorum = of
         .entry("quorum")
         .and_then(|(at, node)| approval::quorum(at, node, sink));
+    if let (Some((at, _)), None) = (of.entry("verify"), of.get("steps")) {
+        sink.error_help(
+            at,
+            "verify means nothing here: without \"steps\" the deploy's own go back, and the environment's `verify` looks at them",
+            "remove it, or say how to go back: `steps: [COMMAND]`",
+        );
+    }
     let undo = automatic.map(|automatic| Undo {
         automatic,
         steps: of
@@ -235,7 +252,12 @@ fn rollback(of: &Fields<'_>, sink: &Sink) -> RawRollback {
         by: by.iter().map(|group| group.value.clone()).collect(),
         quorum: quorum.iter().flat_map(|q| lowered(&q.value)).collect(),
     });
-    RawRollback { undo, by, quorum }
+    RawRollback {
+        undo,
+        verify: verify(&of, sink),
+        by,
+        quorum,
+    }
 }
 
 fn windows(node: &Node, sink: &Sink) -> Vec<Window> {

@@ -139,9 +139,12 @@ impl Definition {
         let mut goes_back = made("", format!("Brings {name} back to what ran before."), work);
         goes_back.gates = deploy.undone_under(goes_back.gates, |name| self.artifacts.get(name));
         way.push(goes_back);
-        let smoke = self.stages[index..]
-            .iter()
-            .find(|s| s.of.as_ref() == Some(&stage.name) && matches!(s.work, Work::Build(_)));
+        // Before the traffic moves, the smoke test is of the version beside: the one
+        // that is gone now.
+        let smoke = self.stages[index..].iter().find(|s| {
+            let after = deploy.effect == Effect::Complete;
+            after && s.of.as_ref() == Some(&stage.name) && matches!(s.work, Work::Build(_))
+        });
         if let Some(smoke) = smoke {
             way.push(Stage {
                 name: named(": smoke test"),

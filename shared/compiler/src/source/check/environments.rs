@@ -89,19 +89,33 @@ fn looks_itself(steps: &[Step]) -> bool {
             .any(|step| step.codedeploy.is_some() || looks(step))
 }
 
-/// Where traffic moves in steps, the deploy's own steps bring nothing back.
+/// Beside the version with the traffic a deploy's own steps bring nothing back, and
+/// what looks at them looks at a version that is gone.
 fn way_back(name: &Marked<String>, environment: &RawEnvironment, sink: &Sink) {
-    if environment.takeover.is_none() || !environment.environment.rollback.steps.is_empty() {
+    if environment.takeover.is_none() {
         return;
     }
-    sink.error_help(
-        environment.rollback_at.as_ref().unwrap_or(&name.at),
-        format!(
-            "a rollback of {} needs \"steps\": the deploy's own put a version beside the one with the traffic, and move none",
-            name.value
-        ),
-        "for instance `rollback: { automatic: true, steps: [COMMAND that moves the traffic back] }`",
-    );
+    let at = environment.rollback_at.as_ref().unwrap_or(&name.at);
+    let steps = &environment.environment.rollback.steps;
+    if steps.is_empty() {
+        sink.error_help(
+            at,
+            format!(
+                "a rollback of {} needs \"steps\": the deploy's own put a version beside the one with the traffic, and move none",
+                name.value
+            ),
+            "for instance `rollback: { automatic: true, steps: [COMMAND that puts \"$IMAGE\" there again, COMMAND that moves the traffic to it] }`: by hand, days later, the old version is not there any more",
+        );
+    } else if environment.verify_back == Verify::Unsaid && !looks_itself(steps) {
+        sink.warn(
+            at,
+            format!(
+                "nothing looks whether {} went back: its `verify` and `smoke` look at the version beside, which is gone then",
+                name.value
+            ),
+            "say `verify: [COMMAND]` in `rollback`, or `verify: none`",
+        );
+    }
 }
 
 /// What is accepted is there.

@@ -63,12 +63,12 @@ pub(crate) static ENVIRONMENT: Object = Object {
         optional(
             "verify",
             Kind::Either(&[Kind::Word(&["none"]), STEPS]),
-            "Steps that run after every deploy's own, in the same build. `none` says that nothing verifies a deploy, on purpose.",
+            "Steps that run after every deploy's own, in the same build, and after a way back. Where a strategy puts the new version beside the old one, they look at the new one before it gets traffic, and `rollback` has a `verify` of its own. `none` says that nothing verifies a deploy, on purpose.",
         ),
         optional(
             "smoke",
             STEPS,
-            "Steps that run after every deploy, as a stage of their own: `<deploy>: smoke test`.",
+            "Steps that run after every deploy, as a stage of their own: `<deploy>: smoke test`; also after a rollback by hand, but where a strategy puts the new version beside the old one: there they test the new one before it gets traffic.",
         ),
         default(
             "rollback",
@@ -288,7 +288,12 @@ pub(crate) static ROLLBACK: Object = Object {
         optional(
             "steps",
             STEPS,
-            "The commands that go back; without them the deploy's own run again, with what ran before. Strategies that shift traffic need them.",
+            "The commands that go back; without them the deploy's own run again, with what ran before. A `strategy` needs them, and the same steps serve both cases: within a rollout, when the old version still stands, and by hand days later, when it is long gone. So they first put what ran before there again (`$IMAGE` is its digest), which changes nothing where it still runs, and then give it the traffic.",
+        ),
+        optional(
+            "verify",
+            Kind::Either(&[Kind::Word(&["none"]), STEPS]),
+            "Steps that run after `steps`, in the same build, and look whether what ran before serves again. Without them the environment's `verify` does, but not with a `strategy`, whose `verify` looks at the version beside.",
         ),
         optional(
             "by",

@@ -155,7 +155,10 @@ pub(super) const STRATEGY: &str = r##"environments:
       blue-green: { preview: shop-preview, active: shop-active, watch: 5m, keep: 10m }
       canary: { steps: [5, 25, 100], pause: 10m }
       shift: [./traffic.sh --to "$PREVIEW" --percent "$WEIGHT"]
-      retire: [kubectl scale deployment/shop-blue --replicas=0]
+      retire:
+        - ./install.sh "$ACTIVE" "$IMAGE"
+        - ./traffic.sh --to "$PREVIEW" --percent 0
+        - kubectl scale deployment/shop-preview --replicas=0
       watch:
         - metric: error-rate
           at-most: 1
@@ -168,7 +171,13 @@ pub(super) const STRATEGY: &str = r##"environments:
         - { metric: health, alarm: shop-unhealthy-hosts }
       warm-up: 1m
       decide-within: 1h
-    rollback: { automatic: true, steps: [./traffic.sh --to "$ACTIVE" --percent 100] }
+    rollback:
+      automatic: true
+      steps:
+        # Nothing changes where it still runs; days later it is not there any more.
+        - ./install.sh "$ACTIVE" "$IMAGE"
+        - ./traffic.sh --to "$PREVIEW" --percent 0
+      verify: [curl --fail "http://$ACTIVE/health"]
 "##;
 
 pub(super) const ROLLBACK: &str = r##"environments:
@@ -176,7 +185,8 @@ pub(super) const ROLLBACK: &str = r##"environments:
     verify: [kubectl rollout status deployment/shop]
     rollback:
       automatic: true
-      steps: [kubectl rollout undo deployment/shop]
+      steps: [kubectl set image deployment/shop shop="$IMAGE"]
+      verify: [kubectl rollout status deployment/shop --timeout=5m]
       by: [project-lead, devops-lead]
       quorum: [{ group: devops-lead, count: 1 }]
 "##;
