@@ -380,3 +380,42 @@ async fn what_took_over_goes_back_by_hand_and_is_tested_where_the_traffic_is() {
     }
     assert_eq!(brought_back, ["ecommerce", "smart-dairy"]);
 }
+
+#[tokio::test]
+async fn an_old_version_that_cannot_be_retired_undoes_nothing() {
+    let mut seen = 0;
+    for definition in definitions() {
+        let retires = |s: &&Stage| s.name.as_str().ends_with(": retire the old");
+        let Some(retire) = definition.stages.iter().find(retires) else {
+            continue;
+        };
+        let mut triggers = definition.triggers.iter();
+        let trigger = triggers.find(|t| t.runs(&retire.name)).unwrap();
+        let world = World::of(definition.clone()).await;
+        let input = input_for(&definition, trigger, COMMIT);
+        assert_eq!(world.release("first", input).await.1, "succeeded");
+        let mut run = Run::start(&world, "second", input_for(&definition, trigger, NEXT));
+        let end = world
+            .drive(&mut run, async |world, _| {
+                let id = world.running_build().await.unwrap_or_default();
+                if world.stage_of(&id).is_some_and(|s| s.name == retire.name) {
+                    let id = world.build_ends(BuildStatus::Failed, Percent(0)).await;
+                    world.build_event(&id).await.unwrap();
+                    return true;
+                }
+                world.goes_well("second").await
+            })
+            .await;
+        assert_eq!(end, "failed-clean", "{}: {:?}", definition.id, run.path);
+        let went_back = run.path.iter().any(|state| state.ends_with(": roll back"));
+        assert!(!went_back, "{:?}", run.path);
+        let head = world.has_ended("second", Status::FailedClean).await;
+        let cause = head.failure.unwrap().cause;
+        assert!(cause.contains("production runs the new version"), "{cause}");
+        let environment = retire.environment.as_ref().unwrap();
+        let runs = world.store.current(&definition.id, environment).await;
+        assert_eq!(runs.unwrap().unwrap().commit.as_str(), NEXT);
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+}

@@ -21,7 +21,8 @@ pub struct Ending {
 /// `failed-dirty` when an environment was changed, the change is not known to be
 /// whole, and it was not undone either, because then nobody knows what the
 /// environment runs; also when it should have been undone and was not, because
-/// then it runs what failed; otherwise `failed-clean`.
+/// then it runs what failed; otherwise `failed-clean`. The old version that could
+/// not be retired takes nothing from the new one, which runs.
 ///
 /// `known` is the release's own record of a failed stage; it is more exact than
 /// what the state machine caught, which can be a bare `States.Timeout`.
@@ -94,8 +95,17 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
         (true, false) => Some(format!("{places} still runs what failed")),
         (true, true) => None,
     };
+    let kept = last.iter().find(|r| is_unretired(r, &last));
     let status = match left {
-        None => Status::FailedClean,
+        None => {
+            if let Some(place) = kept.and_then(|r| r.environment.as_ref()) {
+                failure.cause = format!(
+                    "{}; {place} runs the new version, and what was beside it may still stand: take it away by hand",
+                    failure.cause
+                );
+            }
+            Status::FailedClean
+        }
         Some(left) => {
             failure.cause = format!("{}; {left}: look before anything else", failure.cause);
             Status::FailedDirty
@@ -161,9 +171,23 @@ fn half_changed<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
         let in_part = change.effect == Some(Effect::Partial)
             && change.status == StageStatus::Passed
             && !whole;
-        change.deploys && (in_doubt || in_part) && !undone
+        change.deploys && (in_doubt || in_part) && !undone && !is_unretired(change, last)
     };
     last.iter().copied().filter(left).collect()
+}
+
+/// Whether it only had to take the old version away, behind the change that gave
+/// the new one everything, and is not known to have done it.
+fn is_unretired(record: &StageRecord, last: &[&StageRecord]) -> bool {
+    let whole_before = || {
+        last.iter().any(|other| {
+            other.environment == record.environment
+                && other.effect == Some(Effect::Complete)
+                && other.status == StageStatus::Passed
+                && other.index < record.index
+        })
+    };
+    record.effect == Some(Effect::Partial) && record.status != StageStatus::Passed && whole_before()
 }
 
 impl StageRecord {

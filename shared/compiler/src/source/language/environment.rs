@@ -134,7 +134,7 @@ pub(crate) static STRATEGY: Object = Object {
         optional(
             "retire",
             STEPS,
-            "Commands that scale the old version down; blue-green only.",
+            "Commands that scale the old version down; blue-green only. What fails here undoes nothing, because the new version has proved itself: the release ends `failed-clean`, and the new version runs.",
         ),
         optional(
             "watch",

@@ -208,7 +208,8 @@ fn undo(stage: &Stage, raw: &RawPipeline) -> Option<Stage> {
 }
 
 /// Of the stages from a deploy on: itself, what was made from it, and the builds
-/// that look at the environment until the release works somewhere else.
+/// that look at the environment until the release works somewhere else. Not what
+/// retires the old version: by then the new one has proved itself.
 fn answered_for(stages: &mut [Stage]) -> impl Iterator<Item = &mut Stage> {
     let deploy = stages
         .first()
@@ -219,9 +220,13 @@ fn answered_for(stages: &mut [Stage]) -> impl Iterator<Item = &mut Stage> {
         .iter()
         .position(|s| s.environment.is_some() && s.environment != environment);
     let until = elsewhere.unwrap_or(stages.len());
+    let mut whole = false;
     stages[..until].iter_mut().filter(move |stage| {
         let made = Some(&stage.name) == name.as_ref() || stage.of == name;
         let looks = matches!(stage.work, Work::Build(_)) && stage.environment == environment;
-        made || looks
+        let effect = stage.deploy().filter(|_| made).map(|deploy| deploy.effect);
+        let retires = whole && effect == Some(Effect::Partial);
+        whole |= effect == Some(Effect::Complete);
+        (made || looks) && !retires
     })
 }
