@@ -50,7 +50,7 @@ impl Laptop {
         };
         let by_the_clock = because.iter().any(|o| o.until().is_some());
         let all_yield = because.iter().all(Obstacle::yields_to_glass);
-        if !by_the_clock || !all_yield || head.glass.is_some() {
+        if !by_the_clock || !all_yield {
             return false;
         }
         let definition = self.store.definition(&head.pipeline, &head.version).await;
@@ -59,6 +59,12 @@ impl Laptop {
         let environment = definition
             .stage(&stage)
             .and_then(|(_, s)| s.environment.clone());
+        if environment
+            .as_ref()
+            .is_some_and(|e| head.glass_in(e).is_some())
+        {
+            return false;
+        }
         let group = definition.stages.iter().find_map(|s| match &s.work {
             Work::Approval(asked) if s.environment == environment => {
                 Some(asked.quorum.first()?.group.clone())

@@ -185,6 +185,43 @@ async fn a_window_is_waited_for_and_the_glass_can_be_broken() {
 }
 
 #[tokio::test]
+async fn glass_that_was_broken_for_staging_lets_nothing_into_production() {
+    let world = plain().await;
+    let frozen = freeze(
+        &world,
+        json!({ "environment": null, "pipeline": "pl-gps-001" }),
+    );
+    world.ordered("yuki", frozen).await;
+    let mut run = Run::start(&world, "first", World::push());
+    let glass = |more: Value| {
+        let mut order = json!({ "order": "break-glass", "release": "first", "reason": "INC-77" });
+        order["environment"] = more;
+        order
+    };
+    run.go(&world).await;
+    let (status, said) = world.order("devan", glass(Value::Null)).await;
+    let said = said["message"].as_str().unwrap().to_owned();
+    assert_eq!(status, 400, "{said}");
+    assert!(said.contains("it has staging, production"), "{said}");
+    assert_eq!(drive(&world, &mut run).await, waits(STAGING));
+    // Nobody approves staging; that does not make it anybody's.
+    assert_eq!(world.order("yuki", glass(Value::Null)).await.0, 403);
+    assert_eq!(world.order("devan", glass(json!("prod"))).await.0, 400);
+    let given = world.ordered("devan", glass(Value::Null)).await;
+    assert_eq!(given["order"], "broke the glass of staging for first");
+    assert_eq!(
+        world.order("devan", glass(json!("staging"))).await.0,
+        400,
+        "broken already"
+    );
+    assert_eq!(drive(&world, &mut run).await, waits(PRODUCTION));
+    let told = because(&world, "first").await;
+    assert!(matches!(&told[..], [Obstacle::Freeze { .. }]), "{told:?}");
+    world.ordered("devan", glass(json!("production"))).await;
+    assert_eq!(drive(&world, &mut run).await, ended("succeeded"));
+}
+
+#[tokio::test]
 async fn who_waits_too_long_is_given_up_with_all_reasons() {
     let world = plain().await;
     let held = json!({ "order": "hold", "pipeline": "pl-gps-001", "environment": "production", "reason": "load test" });

@@ -61,12 +61,14 @@ JSON:
   {\"number\", \"by\", \"at\", \"order\"}";
 
 pub const BREAK_GLASS: &str = "\
-Lets one release pass freezes, windows, soak times and the queue. Never approvals, evidence, another
-release's lock or a hold. Who may: members of a group that approves changes there. It is recorded in
-the release's ledger, and everybody who hears of the release hears of it.
+Lets one release pass freezes, windows, soak times and the queue of one environment: the one that it
+waits for, or --environment. Never approvals, evidence, another release's lock or a hold. Who may:
+members of a group that approves changes there; where nobody does, of one that approves anything in
+the pipeline. It is recorded in the release's ledger, and everybody who hears of the release hears of it.
 
 Example:
   gatewright break-glass pl-gps-001#142 --reason \"fixes the outage INC-77\"
+  gatewright break-glass pl-gps-001#142 --environment production --reason \"fixes the outage INC-77\"
 
 JSON:
   {\"number\", \"by\", \"at\", \"order\"}";

@@ -134,7 +134,7 @@ pub enum Command {
     /// End a freeze
     #[command(after_long_help = help::THAW)]
     Thaw(Thaw),
-    /// Let one release pass freezes, windows and soak times
+    /// Let one release pass the freezes, windows and soak time of an environment
     #[command(after_long_help = help::BREAK_GLASS)]
     BreakGlass(BreakGlass),
     /// List what people have ordered, and what of it is in force

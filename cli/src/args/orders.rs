@@ -2,6 +2,7 @@
 
 use super::parse_duration;
 use clap::{Args, ValueEnum};
+use gatewright_domain::EnvironmentName;
 use std::time::Duration;
 
 /// Who orders, and why; what every order takes.
@@ -104,6 +105,9 @@ pub struct Thaw {
 pub struct BreakGlass {
     /// An id, pipeline#number or number
     pub release: String,
+    /// Where it counts; without it, the environment that the release waits for
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<EnvironmentName>,
     /// Who, and why.
     #[command(flatten)]
     pub why: Why,

@@ -258,7 +258,7 @@ impl Example {
             started_at: self.now(),
             status: Status::Running,
             halted: None,
-            glass: None,
+            broken_glass: Vec::new(),
             stage: None,
             failure: None,
             ended_at: None,

@@ -143,8 +143,12 @@ pub async fn thaw(args: &Thaw, at: Option<&Path>, out: &Out) -> Result<Code, Fai
 pub async fn break_glass(args: &BreakGlass, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
     let reach = reach(at).await?;
     let head = lookup::release(&reach.store, &reach.pipelines(), &args.release).await?;
+    let place = match &args.environment {
+        Some(environment) => environment.to_string(),
+        None => "the environment that it waits for".to_owned(),
+    };
     let question = format!(
-        "Let {} pass freezes, windows and soak times? It is recorded and told.",
+        "Let {} pass freezes, windows, soak time and queue of {place}? It is recorded and told.",
         head.title()
     );
     if !out.confirm(&question, args.yes)? {
@@ -152,6 +156,7 @@ pub async fn break_glass(args: &BreakGlass, at: Option<&Path>, out: &Out) -> Res
     }
     let order = Order::BreakGlass {
         release: head.release,
+        environment: args.environment.clone(),
         reason: args.why.reason.clone(),
     };
     give(&reach, args.why.person.as_deref(), order, out).await
@@ -174,7 +179,9 @@ pub(super) async fn give(
         return Ok(Code::Done);
     }
     let who = answer["by"].as_str().unwrap_or("somebody");
-    out.line(format!("{} {} {order}", paint(GOOD, "✓"), line(who)));
+    // What was ordered, as it was understood: with the environment where it counts.
+    let what = answer["order"].as_str().unwrap_or("gave the order");
+    out.line(format!("{} {} {}", paint(GOOD, "✓"), line(who), line(what)));
     if let (Order::Freeze { .. }, Some(number)) = (&order, answer["number"].as_u64()) {
         let thaw = paint(COPY, format!("gatewright thaw {number} --reason TEXT"));
         out.aside(format!("end it early with {thaw}"));

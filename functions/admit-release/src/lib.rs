@@ -104,7 +104,7 @@ async fn begin<T: Table>(
         started_at: input.started_at,
         status: Status::Running,
         halted: None,
-        glass: None,
+        broken_glass: Vec::new(),
         stage: None,
         failure: None,
         ended_at: None,

@@ -153,7 +153,7 @@ async fn refused<T: Table>(
         started_at: input.started_at,
         status: Status::FailedClean,
         halted: None,
-        glass: None,
+        broken_glass: Vec::new(),
         stage: None,
         failure: Some(Why {
             stage: None,

@@ -81,6 +81,17 @@ impl std::fmt::Display for Said {
     }
 }
 
+/// Glass that somebody broke: in this environment, and in no other, the release
+/// passes freezes, windows, soak times and the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Glass {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Who, when and why.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
 /// A freeze that is in force at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frozen<'a> {

@@ -129,8 +129,11 @@ pub enum Fact {
         #[serde(flatten)]
         said: Said,
     },
-    /// A person let the release pass freezes, windows and soak times.
+    /// A person let the release pass freezes, windows, soak times and the queue of
+    /// one environment.
     GlassBroken {
+        /// The environment.
+        environment: EnvironmentName,
         /// Who, and why.
         #[serde(flatten)]
         said: Said,

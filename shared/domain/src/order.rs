@@ -95,10 +95,14 @@ pub enum Order {
         /// What became of it.
         text: String,
     },
-    /// This release passes freezes, windows and soak times.
+    /// This release passes freezes, windows, soak times and the queue of one
+    /// environment.
     BreakGlass {
         /// The release.
         release: ReleaseId,
+        /// The environment; when absent, the one that the release waits for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        environment: Option<EnvironmentName>,
         /// Why.
         reason: String,
     },
@@ -343,7 +347,14 @@ impl std::fmt::Display for Order {
             Self::Resolve { release, .. } => {
                 write!(f, "wrote down what became of the rollback of {release}")
             }
-            Self::BreakGlass { release, .. } => write!(f, "broke the glass for {release}"),
+            Self::BreakGlass {
+                release,
+                environment,
+                ..
+            } => match environment {
+                Some(environment) => write!(f, "broke the glass of {environment} for {release}"),
+                None => write!(f, "broke the glass for {release}"),
+            },
         }
     }
 }

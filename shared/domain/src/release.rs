@@ -2,7 +2,7 @@
 
 use crate::Timestamp;
 use crate::canonical::Digest;
-use crate::control::Said;
+use crate::control::{Glass, Said};
 use crate::error_name::ErrorName;
 use crate::evidence::{
     ArtifactEvidence, BuildEvidence, Evidence, ScanEvidence, StageEvidence, WatchEvidence,
@@ -86,9 +86,9 @@ pub struct Head {
     /// Who told it to stop before its next change, if somebody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halted: Option<Said>,
-    /// Who let it pass freezes, windows and soak times, if somebody did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub glass: Option<Said>,
+    /// Who let it pass freezes, windows, soak times and the queue, and where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken_glass: Vec<Glass>,
     /// The stage that it is in or ended in.
     pub stage: Option<StageName>,
     /// Why it ended early.
@@ -108,6 +108,13 @@ impl Head {
             Some(number) => format!("{}#{number}", self.pipeline),
             None => self.release.to_string(),
         }
+    }
+
+    /// The glass that was broken for it in an environment, if it was.
+    pub fn glass_in(&self, environment: &EnvironmentName) -> Option<&Glass> {
+        self.broken_glass
+            .iter()
+            .find(|glass| &glass.environment == environment)
     }
 
     /// The identities that never count towards its quorums.

@@ -2,11 +2,11 @@
 
 use crate::doubt::known_again;
 use crate::undo::{lifting, resolving};
-use crate::{hand_on, until_settled};
+use crate::{Running, hand_on, until_settled};
 use gatewright_aws::origins::Outside;
-use gatewright_aws::store::{Commit, InForce, Store};
+use gatewright_aws::store::{Commit, InForce, Store, WaitKey};
 use gatewright_aws::table::{Table, Write};
-use gatewright_domain::control::Said;
+use gatewright_domain::control::{Glass, Said};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Hold;
 use gatewright_domain::order::{Given, Order, Target};
@@ -29,6 +29,7 @@ pub async fn order<T: Table, R: Outside>(
     order: Order,
     now: Timestamp,
 ) -> Result<Given, Failure> {
+    let order = placed(store, order).await?;
     may_give(store, by, &order).await?;
     let opened = opened(store, &order).await?;
     let given = until_settled(|| give(store, by, order.clone(), now)).await?;
@@ -104,18 +105,30 @@ async fn effect<T: Table>(store: &Store<T>, given: &Given) -> Result<Effect, Fai
                 commit.fact(Fact::ReleaseResumed { said }),
             )))
         }
-        Order::BreakGlass { release, .. } => {
+        Order::BreakGlass {
+            release,
+            environment: Some(environment),
+            ..
+        } => {
             let mut commit = running(store, release).await?;
-            if let Some(known) = &commit.head.glass {
-                return Err(Failure::bad_input(format!(
-                    "the glass was broken already by {known}"
-                )));
+            if let Some(known) = commit.head.glass_in(environment) {
+                let why = format!(
+                    "the glass of {environment} was broken already by {}",
+                    known.said
+                );
+                return Err(Failure::bad_input(why));
             }
-            commit.head.glass = Some(said.clone());
-            Ok(Effect::Release(Box::new(
-                commit.fact(Fact::GlassBroken { said }),
-            )))
+            let environment = environment.clone();
+            commit.head.broken_glass.push(Glass {
+                environment: environment.clone(),
+                said: said.clone(),
+            });
+            let fact = Fact::GlassBroken { environment, said };
+            Ok(Effect::Release(Box::new(commit.fact(fact))))
         }
+        Order::BreakGlass {
+            environment: None, ..
+        } => Err(Failure::bug("glass that is broken nowhere")),
         Order::Hold {
             pipeline,
             environment,
@@ -174,6 +187,64 @@ async fn effect<T: Table>(store: &Store<T>, given: &Given) -> Result<Effect, Fai
             Ok(Effect::Recorded)
         }
     }
+}
+
+/// The order with the environment that it is about. Broken glass that names none
+/// counts in the one that the release waits for: nobody who may let it into
+/// staging lets it into production with that.
+async fn placed<T: Table>(store: &Store<T>, order: Order) -> Result<Order, Failure> {
+    let Order::BreakGlass {
+        release,
+        environment,
+        reason,
+    } = order
+    else {
+        return Ok(order);
+    };
+    let running = Running::read(store, &release).await?;
+    let known = &running.definition.environments;
+    let names = || {
+        let names: Vec<&str> = known.keys().map(EnvironmentName::as_str).collect();
+        names.join(", ")
+    };
+    let environment = match environment {
+        Some(named) if known.contains_key(&named) => named,
+        Some(named) => {
+            let pipeline = &running.head.value.pipeline;
+            let why = format!("{pipeline} has no environment {named}; it has {}", names());
+            return Err(Failure::bad_input(why));
+        }
+        None => waited_for(store, &running).await?.ok_or_else(|| {
+            Failure::bad_input(format!(
+                "{} waits for no environment now: say in which the glass is to be broken, with --environment; it has {}",
+                running.head.value.title(),
+                names()
+            ))
+        })?,
+    };
+    Ok(Order::BreakGlass {
+        release,
+        environment: Some(environment),
+        reason,
+    })
+}
+
+/// The environment that the release waits for.
+async fn waited_for<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+) -> Result<Option<EnvironmentName>, Failure> {
+    let release = &running.head.value.release;
+    for (index, stage) in running.definition.path(running.route()) {
+        if !stage.is_cleared() {
+            continue;
+        }
+        let wait = store.wait(&WaitKey::lock(release, index)).await?;
+        if wait.is_some_and(|wait| wait.value.answer.is_none()) {
+            return Ok(stage.environment.clone());
+        }
+    }
+    Ok(None)
 }
 
 /// A change of a release that has not ended.
@@ -252,8 +323,18 @@ async fn approving<T: Table>(
         (Some(pipeline), environment) => (pipeline, environment),
         (None, _) => return Ok(None),
     };
-    let definition = store.live_definition(&pipeline).await?;
-    Ok(definition.map(|definition| definition.approvers_of(environment.as_ref())))
+    let Some(definition) = store.live_definition(&pipeline).await? else {
+        return Ok(None);
+    };
+    let there = definition.approvers_of(environment.as_ref());
+    // Nobody approves there: what passes its rules is still let through by somebody
+    // who approves something in the pipeline.
+    let strict = matches!(order, Order::BreakGlass { .. } | Order::Lift { .. });
+    Ok(Some(if strict && there.is_empty() {
+        definition.approvers_of(None)
+    } else {
+        there
+    }))
 }
 
 /// The pipeline and the environment that an order is about, as far as it is about
@@ -269,12 +350,13 @@ async fn about<T: Table>(
             Target::Pipeline(pipeline) => (Some(pipeline.clone()), None),
             Target::Release(release) => of_release(store.known_head(release).await?.value),
         },
-        Order::BreakGlass { release, .. } => {
-            let head = store.known_head(release).await?.value;
-            let definition = crate::known_definition(store, &head).await?;
-            let stage = head.stage.as_ref().and_then(|name| definition.stage(name));
-            let environment = stage.and_then(|(_, stage)| stage.environment.clone());
-            (Some(head.pipeline), environment)
+        Order::BreakGlass {
+            release,
+            environment,
+            ..
+        } => {
+            let (pipeline, _) = of_release(store.known_head(release).await?.value);
+            (pipeline, environment.clone())
         }
         Order::Hold {
             pipeline,

@@ -142,7 +142,7 @@ pub fn clear(seen: &ClearSnapshot, now: Timestamp) -> Clearance {
     else {
         return refused(reasons);
     };
-    let passed = match &seen.head.glass {
+    let passed = match seen.head.glass_in(&seen.environment) {
         Some(_) => because
             .extract_if(.., |obstacle| obstacle.yields_to_glass())
             .collect(),
@@ -251,7 +251,10 @@ fn unverified(
 
 /// Where the newest wins: whether a newer release waits, or runs there already.
 fn superseded(seen: &ClearSnapshot) -> Option<Reason> {
-    if seen.queue == Queue::InOrder || seen.rollback || seen.head.glass.is_some() {
+    if seen.queue == Queue::InOrder
+        || seen.rollback
+        || seen.head.glass_in(&seen.environment).is_some()
+    {
         return None;
     }
     let mine = seen.head.number?;
@@ -303,7 +306,7 @@ fn obstacles(
     match promotion.map(|promotion| promotion.judge(artifacts, now)) {
         None | Some(Soaked::Enough) => {}
         Some(Soaked::Later(soak)) => found.push(soak),
-        Some(Soaked::Never(_, _)) if seen.head.glass.is_some() => {}
+        Some(Soaked::Never(_, _)) if seen.head.glass_in(&seen.environment).is_some() => {}
         Some(Soaked::Never(error, why)) => reasons.push((error, why)),
     }
     Ok(found)

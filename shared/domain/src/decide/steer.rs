@@ -30,7 +30,7 @@ pub fn may_go_on(
     if let Some(stop) = stops(head, controls, rollback) {
         return Err(stop);
     }
-    let Some(environment) = changes.filter(|_| head.glass.is_none()) else {
+    let Some(environment) = changes.filter(|place| head.glass_in(place).is_none()) else {
         return Ok(());
     };
     match controls.frozen(&head.pipeline, environment, rollback, now) {

@@ -66,8 +66,8 @@ pub(super) fn of_order(fact: &Fact) -> String {
         }
         Fact::ReleaseHalted { said } => format!("It was told to stop by {}", by(said)),
         Fact::ReleaseResumed { said } => format!("It was told to go on by {}", by(said)),
-        Fact::GlassBroken { said } => format!(
-            "The glass was broken for it, past freezes, windows and soak times, by {}",
+        Fact::GlassBroken { environment, said } => format!(
+            "The glass of {environment} was broken for it, past freezes, windows, soak times and the queue there, by {}",
             by(said)
         ),
         Fact::EnvironmentHeld {

@@ -94,7 +94,10 @@ pub fn facts(text: &str) -> Vec<Fact> {
         },
         Fact::ReleaseHalted { said: said(text) },
         Fact::ReleaseResumed { said: said(text) },
-        Fact::GlassBroken { said: said(text) },
+        Fact::GlassBroken {
+            environment: production(),
+            said: said(text),
+        },
         Fact::EnvironmentHeld {
             environment: production(),
             reason: text.to_owned(),

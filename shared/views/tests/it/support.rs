@@ -220,7 +220,7 @@ fn head(definition: &Definition, message: &str, author: &str) -> Head {
         started_at: after(now(), -7_200),
         status: Status::Running,
         halted: None,
-        glass: None,
+        broken_glass: Vec::new(),
         stage: None,
         failure: None,
         ended_at: None,

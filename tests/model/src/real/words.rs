@@ -76,7 +76,7 @@ pub(super) fn head(rel: Rel, status: Status) -> Head {
         started_at: now(),
         status,
         halted: None,
-        glass: None,
+        broken_glass: Vec::new(),
         stage: None,
         failure: None,
         ended_at: None,
