@@ -42,6 +42,9 @@ pub struct World {
     pub definition: Definition,
     /// Its compiled machine.
     pub machine: Value,
+    /// What a build leaves depends on the commit and on this: the time, a
+    /// dependency, anything that is not in the commit.
+    pub weather: String,
 }
 
 impl World {
@@ -68,6 +71,7 @@ impl World {
             clock: FixedClock::new(),
             config: config(),
             machine: machine_of(&definition),
+            weather: String::new(),
             definition,
         };
         world
@@ -247,7 +251,7 @@ impl World {
     fn produced(&self, id: &str, name: &str) {
         let order = self.builds.order(id);
         let commit = order.map_or_else(|| COMMIT.to_owned(), |order| order.commit);
-        let digest = built(name, &commit);
+        let digest = built(name, &format!("{commit}{}", self.weather));
         match self
             .definition
             .artifacts

@@ -279,6 +279,53 @@ async fn a_release_of_what_was_taken_back_is_not_cleared_until_it_is_lifted() {
 }
 
 #[tokio::test]
+async fn another_build_of_a_commit_that_was_taken_back_stays_back_too() {
+    let (mut place, deploy) = dairy().await;
+    place.release(&[("one", '1')]).await;
+    assert_eq!(place.fails("bad", '2', &deploy).await, "failed-clean");
+    place.world.weather = "a newer base image".to_owned();
+    let again = place.input(&commit('2'));
+    let (_, end) = place.world.release("again", again.clone()).await;
+    assert_eq!(end, "failed-clean");
+    let failure = place.world.head("again").await.failure.unwrap();
+    assert_eq!(failure.error, "TakenBack");
+    let anew = "it is another build of commit 22222222";
+    assert!(failure.cause.contains(anew), "{failure:?}");
+    place.lift("bad").await.unwrap();
+    let (_, end) = place.world.release("lifted", again).await;
+    assert_eq!(end, "succeeded");
+}
+
+#[tokio::test]
+async fn what_staging_took_back_does_not_go_on_to_production() {
+    let mut place = Place::of(definition("pl-gps-001"), "staging").await;
+    place.release(&[("one", '1')]).await;
+    place.world.clock.pass(60);
+    let mut two = Run::start(&place.world, "two", place.input(&commit('2')));
+    let asks = async |place: &Place, run: &mut Run| {
+        while !matches!(run.go(&place.world).await, Stand::Waits(state) if state == "Production Approval")
+        {
+            assert!(place.world.goes_well(&run.name).await, "{:?}", run.path);
+        }
+    };
+    asks(&place, &mut two).await;
+    assert_eq!(place.roll_back("back", json!({})).await, done());
+    place.world.switch(place.definition.clone()).await;
+    let end = place
+        .world
+        .drive(&mut two, async |world, _| world.goes_well("two").await);
+    assert_eq!(end.await, "failed-clean");
+    let head = place.world.has_ended("two", Status::FailedClean).await;
+    let failure = head.failure.unwrap();
+    assert_eq!(failure.error, "TakenBack");
+    let lift = "gatewright lift pl-gps-001 staging two";
+    assert!(failure.cause.contains(lift), "{failure:?}");
+    let production = "production".parse().unwrap();
+    let current = place.world.store.current(&place.definition.id, &production);
+    assert_eq!(current.await.unwrap().unwrap().title, "pl-gps-001#1");
+}
+
+#[tokio::test]
 async fn to_a_release_that_is_named_and_ran_there() {
     let mut place = gps().await;
     place

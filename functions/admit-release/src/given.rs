@@ -4,14 +4,13 @@
 
 use gatewright_aws::store::{Store, StoreError};
 use gatewright_aws::table::Table;
-use gatewright_domain::decide::undo::{self, judge_rollback, may_ask};
+use gatewright_domain::decide::undo::{judge_rollback, may_ask};
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::{Definition, Purpose};
 use gatewright_domain::release::{Head, Status, evidence_before};
 use gatewright_domain::trigger::{TriggerInput, UpstreamOrigin};
-use gatewright_domain::undo::Flag;
 use gatewright_domain::{EnvironmentName, ErrorName};
 use gatewright_handler::Failure;
 
@@ -132,36 +131,4 @@ async fn brought_back<T: Table>(
         artifacts: target.artifacts,
         facts: acknowledged.into_iter().collect(),
     })
-}
-
-/// What people should know about the release: what was taken back from an
-/// environment that its route deploys to and that it seems to contain.
-pub(crate) async fn flags<T: Table>(
-    store: &Store<T>,
-    definition: &Definition,
-    head: &Head,
-) -> Result<Vec<Flag>, Failure> {
-    if definition.purpose == Purpose::Rollback {
-        return Ok(Vec::new());
-    }
-    let route = head
-        .route
-        .as_deref()
-        .and_then(|name| definition.trigger(name));
-    let mut environments: Vec<&EnvironmentName> = Vec::new();
-    for (_, stage) in definition.path(route) {
-        match &stage.environment {
-            Some(name) if stage.deploy().is_some() && !environments.contains(&name) => {
-                environments.push(name);
-            }
-            Some(_) | None => {}
-        }
-    }
-    let mut found = Vec::new();
-    for environment in environments {
-        let taken_back = store.all_taken_back(&definition.id, environment).await?;
-        let taken_back: Vec<_> = taken_back.into_iter().map(|seen| seen.value).collect();
-        found.extend(undo::flags(&taken_back, head));
-    }
-    Ok(found)
 }

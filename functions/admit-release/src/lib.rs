@@ -111,7 +111,7 @@ async fn begin<T: Table>(
         last_seq: 0,
         last_hash: None,
     };
-    head.flags = given::flags(store, definition, &head).await?;
+    head.flags = gatewright_steps::flags(store, definition, &head).await?;
     let flagged = head.flags.iter().cloned();
     let flagged = flagged.map(|flag| Fact::Flagged { flag });
     let more: Vec<Fact> = given.facts.iter().cloned().chain(flagged).collect();

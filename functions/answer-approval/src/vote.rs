@@ -13,7 +13,7 @@ use gatewright_domain::release::Head;
 use gatewright_domain::{ErrorName, ReleaseId, Timestamp, after};
 use gatewright_handler::Failure;
 use gatewright_handler::task::RESEND_SECONDS;
-use gatewright_steps::{Running, answered_watch, known_definition};
+use gatewright_steps::{Running, answered_watch, flags, known_definition};
 
 /// A request with everything that is needed to show or decide it.
 #[derive(Debug, Clone)]
@@ -37,8 +37,10 @@ impl Case {
         release: &ReleaseId,
         index: usize,
     ) -> Result<Self, Failure> {
-        let head = store.known_head(release).await?;
+        let mut head = store.known_head(release).await?;
         let definition = known_definition(store, &head.value).await?;
+        // Something may have been taken back since the release began.
+        head.value.flags = flags(store, &definition, &head.value).await?;
         let request = store.approval(release, index).await?;
         let request = request.ok_or_else(|| {
             Failure::bad_input(format!("{} asks for no such approval", head.value.title()))

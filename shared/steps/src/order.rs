@@ -327,9 +327,9 @@ async fn approving<T: Table>(
         return Ok(None);
     };
     let there = definition.approvers_of(environment.as_ref());
-    // Nobody approves there: what passes its rules is still let through by somebody
-    // who approves something in the pipeline.
-    let strict = matches!(order, Order::BreakGlass { .. } | Order::Lift { .. });
+    // Nobody approves there: its rules are still passed by nobody but somebody who
+    // approves something in the pipeline.
+    let strict = matches!(order, Order::BreakGlass { .. });
     Ok(Some(if strict && there.is_empty() {
         definition.approvers_of(None)
     } else {

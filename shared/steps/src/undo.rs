@@ -288,13 +288,11 @@ pub(crate) async fn lifting<T: Table>(
     said: Said,
 ) -> Result<Commit, Failure> {
     let all = store.all_taken_back(pipeline, environment).await?;
-    let mut of_it: Vec<_> = all
+    let of = all
         .into_iter()
-        .filter(|seen| &seen.value.release == release)
-        .collect();
+        .filter(|seen| &seen.value.release == release);
     // What stays back still, before what was allowed again.
-    of_it.sort_by_key(|seen| !seen.value.is_active());
-    let Some(mut seen) = of_it.into_iter().next() else {
+    let Some(mut seen) = of.max_by_key(|seen| seen.value.is_active()) else {
         let why = format!("nothing of {release} was taken back from {pipeline}/{environment}");
         return Err(Failure::bad_input(why));
     };

@@ -235,7 +235,10 @@ fn decide(question: &Question) -> Answer {
                 promotion: None,
                 origin: None,
                 current: current.as_ref().map(deployment),
-                taken_back: taken_back.then(|| taken_from(*evidence)),
+                taken_back: taken_back
+                    .then(|| taken_from(*evidence))
+                    .into_iter()
+                    .collect(),
                 lock: to_lock(lock),
                 lease: LEASE,
                 queue: Queue::InOrder,

@@ -8,15 +8,13 @@ use crate::decide::answer::is_excluded;
 use crate::decide::obstacle::Obstacle;
 use crate::decide::promotion::{Promotion, Soaked};
 use crate::decide::steer::stops;
-use crate::decide::undo::{stays_back, still_runs};
+use crate::decide::undo::{kept_back, still_runs};
 use crate::evidence::{ArtifactEvidence, Evidence};
 use crate::ids::EnvironmentName;
 use crate::lock::{Lock, Waiting, in_turn};
 use crate::people::Directory;
 use crate::pipeline::{Queue, Window};
-use crate::release::{
-    Deployment, Head, StageRecord, StageStatus, digest_of, evidence_before, last_attempts,
-};
+use crate::release::{Deployment, Head, StageRecord, StageStatus, evidence_before, last_attempts};
 use crate::undo::TakenBack;
 use crate::{Digest, ErrorName, Timestamp};
 
@@ -58,8 +56,8 @@ pub struct ClearSnapshot {
     pub origin: Option<Origin>,
     /// What runs in the environment.
     pub current: Option<Deployment>,
-    /// What is known of what is to be deployed having been taken back from there.
-    pub taken_back: Option<TakenBack>,
+    /// What was ever taken back from there and from the environments before it.
+    pub taken_back: Vec<TakenBack>,
     /// The environment's lock.
     pub lock: Lock,
     /// How long a release may hold it, in seconds.
@@ -122,7 +120,7 @@ pub fn clear(seen: &ClearSnapshot, now: Timestamp) -> Clearance {
         reasons.extend(approval_reasons(seen, guard.as_ref()));
     }
     reasons.extend(superseded(seen));
-    reasons.extend(stays_back(seen.taken_back.as_ref(), &digest_of(&artifacts)));
+    reasons.extend(kept_back(seen, &artifacts));
     let trigger = seen.head.trigger.as_ref();
     reasons.extend(trigger.and_then(|trigger| still_runs(trigger, seen.current.as_ref())));
     let mut because = match obstacles(seen, &artifacts, now, &mut reasons) {

@@ -3,10 +3,12 @@
 
 use crate::ErrorName;
 use crate::canonical::Digest;
+use crate::decide::ClearSnapshot;
+use crate::evidence::ArtifactEvidence;
 use crate::ids::{EnvironmentName, PersonId};
 use crate::people::Directory;
 use crate::pipeline::{Definition, Migration};
-use crate::release::{Deployment, Head, StageRecord, StageStatus, last_attempts};
+use crate::release::{Deployment, Head, StageRecord, StageStatus, digest_of, last_attempts};
 use crate::trigger::TriggerInput;
 use crate::undo::{Flag, Outcome, Standing, TakenBack, Target, WaysBack, same_line};
 use std::collections::BTreeSet;
@@ -18,6 +20,38 @@ pub type Why = (ErrorName, String);
 /// `taken_back` is what the record has for the digest that is to run.
 pub fn stays_back(taken_back: Option<&TakenBack>, digest: &Digest) -> Option<Why> {
     let back = taken_back.filter(|back| back.is_active() && &back.digest == digest)?;
+    Some((ErrorName::TakenBack, stays(back)))
+}
+
+/// Refuses what was taken back and not lifted since: the same artifacts or the
+/// release itself, from the environment or from one before it; and from the
+/// environment itself what was built of the same commit, since a second build of
+/// it may have another digest. A rollback brings back what was good there,
+/// whatever became of it in the environments before.
+pub(super) fn kept_back(seen: &ClearSnapshot, artifacts: &[ArtifactEvidence]) -> Vec<Why> {
+    let (head, digest) = (&seen.head, digest_of(artifacts));
+    // What another pipeline built says nothing of this commit.
+    let given = |artifact: &ArtifactEvidence| head.given.contains(artifact);
+    let commit = head.trigger.as_ref().map(|trigger| &trigger.commit);
+    let commit = commit.filter(|_| !artifacts.iter().all(given));
+    let active = seen.taken_back.iter().filter(|back| back.is_active());
+    let judged = active.filter_map(|back| {
+        let here = back.environment == seen.environment;
+        let same = back.digest == digest || back.release == head.release;
+        if (here && back.digest == digest) || (same && !seen.rollback) {
+            return Some(stays(back));
+        }
+        let anew = here && Some(&back.commit) == commit;
+        anew.then(|| {
+            let commit = back.commit.short();
+            format!("it is another build of commit {commit}: {}", stays(back))
+        })
+    });
+    judged.map(|why| (ErrorName::TakenBack, why)).collect()
+}
+
+/// That it stays back, and what allows it again.
+fn stays(back: &TakenBack) -> String {
     let TakenBack {
         pipeline,
         environment,
@@ -26,13 +60,12 @@ pub fn stays_back(taken_back: Option<&TakenBack>, digest: &Digest) -> Option<Why
         ..
     } = back;
     let who = back.by.as_deref().unwrap_or("the release itself");
-    let why = format!(
+    format!(
         "{} was taken back from {environment} on {} by {who} and stays back: {}; when that is settled, `gatewright lift {pipeline} {environment} {release} --reason …` allows it again",
         back.title,
         at.strftime("%Y-%m-%d %H:%M UTC"),
         back.why
-    );
-    Some((ErrorName::TakenBack, why))
+    )
 }
 
 /// Refuses a rollback when the environment runs something else than whoever
@@ -282,8 +315,9 @@ pub fn undoes_itself(
     Some((ErrorName::Irreversible, why))
 }
 
-/// What people should know about a new release: what was taken back from an
-/// environment of its route and, as far as its branch tells, is in it.
+/// What people should know about a release: what was taken back from an
+/// environment of its route and, as far as its branch tells, is in it; also when
+/// it is its own version.
 pub fn flags(taken_back: &[TakenBack], head: &Head) -> Vec<Flag> {
     let (Some(trigger), number) = (&head.trigger, head.number.unwrap_or(u64::MAX)) else {
         return Vec::new();
@@ -291,7 +325,8 @@ pub fn flags(taken_back: &[TakenBack], head: &Head) -> Vec<Flag> {
     let contained = |back: &&TakenBack| {
         let older = back.number.is_none_or(|older| older < number);
         let same = back.commit == trigger.commit;
-        back.is_active() && older && (same || same_line(&back.reference, &trigger.reference))
+        let contains = older && (same || same_line(&back.reference, &trigger.reference));
+        back.is_active() && (contains || back.release == head.release)
     };
     taken_back
         .iter()

@@ -11,7 +11,8 @@ use gatewright_domain::decide::{ClearSnapshot, Origin, Promotion};
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::lock::Waiting;
 use gatewright_domain::pipeline::{Artifact, Deploy, Environment};
-use gatewright_domain::release::{digest_of, evidence_before};
+use gatewright_domain::release::evidence_before;
+use gatewright_domain::undo::TakenBack;
 use gatewright_handler::Failure;
 
 /// How far back a promotion looks for what ran in the environment before.
@@ -67,9 +68,6 @@ pub(super) async fn observe<T: Table, R: Outside>(
     let evidence = evidence_before(head, &records, index);
     let known = |name: &String| evidence.as_ref().and_then(|e| e.artifact(name)).cloned();
     let pinned: Vec<ArtifactEvidence> = deploy.artifacts.iter().filter_map(known).collect();
-    let taken_back = store
-        .taken_back(&head.pipeline, environment, &digest_of(&pinned))
-        .await?;
     let snapshot = ClearSnapshot {
         head: head.clone(),
         rollback: is_rollback(running),
@@ -90,7 +88,7 @@ pub(super) async fn observe<T: Table, R: Outside>(
         promotion: promotion(store, running, environment, declared).await?,
         origin: origin(outside, running).await?,
         current: store.current(&head.pipeline, environment).await?,
-        taken_back: taken_back.map(|seen| seen.value),
+        taken_back: taken_back(store, running, environment).await?,
         lock,
         lease: declared.lease.get(),
         queue: declared.queue,
@@ -103,6 +101,24 @@ pub(super) async fn observe<T: Table, R: Outside>(
         mine,
         patience: declared.wait.get(),
     })
+}
+
+/// What was taken back from the environment and from those before it.
+async fn taken_back<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    environment: &EnvironmentName,
+) -> Result<Vec<TakenBack>, Failure> {
+    let pipeline = &running.head.value.pipeline;
+    let mut found = Vec::new();
+    for name in running.definition.environments.keys() {
+        let all = store.all_taken_back(pipeline, name).await?;
+        found.extend(all.into_iter().map(|seen| seen.value));
+        if name == environment {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// What the environment asks of the one before it, where it asks something.
