@@ -380,6 +380,46 @@ async fn where_the_newest_wins_older_ones_that_wait_give_way() {
 }
 
 #[tokio::test]
+async fn an_old_link_does_not_bring_production_back() {
+    let world = plain().await;
+    let mut first = Run::start(&world, "first", World::push());
+    while first.go(&world).await != waits("Production Approval") {
+        assert!(world.goes_on("first").await, "{:?}", first.path);
+    }
+    world.clock.pass(3_600);
+    let mut second = Run::start(&world, "second", push("the second", 'b'));
+    assert_eq!(drive(&world, &mut second).await, ended("succeeded"));
+    let glass = json!({ "order": "break-glass", "release": "first", "environment": "production", "reason": "it is only late" });
+    world.ordered("devan", glass).await;
+    assert_eq!(drive(&world, &mut first).await, ended("failed-clean"));
+    let failure = world.head("first").await.failure.unwrap();
+    assert_eq!(failure.error, "Superseded", "{failure:?}");
+    assert!(
+        failure.cause.contains("runs pl-gps-001#2 already"),
+        "{failure:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_glass_passes_no_environment_that_it_never_ran_in() {
+    let world = world(|production| production.soak = Some(Seconds(3_600))).await;
+    let mut first = Run::start(&world, "first", World::push());
+    while first.go(&world).await != waits("Production Approval") {
+        assert!(world.goes_on("first").await, "{:?}", first.path);
+    }
+    // It is replaced in staging before its time.
+    let mut second = Run::start(&world, "second", push("the second", 'b'));
+    while second.go(&world).await != waits("Production Approval") {
+        assert!(world.goes_on("second").await, "{:?}", second.path);
+    }
+    let glass = json!({ "order": "break-glass", "release": "first", "environment": "production", "reason": "INC-77" });
+    world.ordered("devan", glass).await;
+    assert_eq!(drive(&world, &mut first).await, ended("failed-clean"));
+    let failure = world.head("first").await.failure.unwrap();
+    assert_eq!(failure.error, "NotPromoted", "{failure:?}");
+}
+
+#[tokio::test]
 async fn in_order_the_first_comes_first() {
     let world = plain().await;
     world.ordered("yuki", freeze(&world, json!({}))).await;

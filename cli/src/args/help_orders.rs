@@ -62,7 +62,8 @@ JSON:
 
 pub const BREAK_GLASS: &str = "\
 Lets one release pass freezes, windows, soak times and the queue of one environment: the one that it
-waits for, or --environment. Never approvals, evidence, another release's lock or a hold. Who may:
+waits for, or --environment. Never approvals, evidence, another release's lock, a hold, a newer release
+that runs there, nor the environment before when it never ran there. Who may:
 members of a group that approves changes there; where nobody does, of one that approves anything in
 the pipeline. It is recorded in the release's ledger, and everybody who hears of the release hears of it.
 

@@ -9,7 +9,7 @@ use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::{Definition, Purpose};
-use gatewright_domain::release::{Head, Status, evidence_before};
+use gatewright_domain::release::{Status, evidence_before};
 use gatewright_domain::trigger::{TriggerInput, UpstreamOrigin};
 use gatewright_domain::{EnvironmentName, ErrorName};
 use gatewright_handler::Failure;

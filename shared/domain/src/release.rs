@@ -306,6 +306,15 @@ impl Deployment {
         self.restored.as_ref().unwrap_or(&self.release)
     }
 
+    /// Whether all of these run with it, under the same digests.
+    pub fn has_all(&self, artifacts: &[ArtifactEvidence]) -> bool {
+        let runs = |wanted: &ArtifactEvidence| {
+            let mut known = self.artifacts.iter();
+            known.any(|artifact| artifact.digest == wanted.digest)
+        };
+        !artifacts.is_empty() && artifacts.iter().all(runs)
+    }
+
     /// What runs, in one digest: the artifact's own where there is one, of
     /// several the SHA-256 of their names and digests.
     pub fn digest(&self) -> Digest {

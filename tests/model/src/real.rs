@@ -227,6 +227,7 @@ fn decide(question: &Question) -> Answer {
                 approval: (!rel.is_rollback()).then(|| asked(*rel, *request)),
                 index: DEPLOY,
                 environment: environment(),
+                protected: false,
                 artifacts: vec![IMAGE.to_owned()],
                 directory: directory(),
                 gone: Vec::new(),

@@ -8,10 +8,11 @@ use crate::decide::answer::is_excluded;
 use crate::decide::obstacle::Obstacle;
 use crate::decide::promotion::{Promotion, Soaked};
 use crate::decide::steer::stops;
+use crate::decide::turn::{in_others_hands, superseded};
 use crate::decide::undo::{kept_back, still_runs};
 use crate::evidence::{ArtifactEvidence, Evidence};
 use crate::ids::EnvironmentName;
-use crate::lock::{Lock, Waiting, in_turn};
+use crate::lock::{Lock, Waiting};
 use crate::people::Directory;
 use crate::pipeline::{Queue, Window};
 use crate::release::{Deployment, Head, StageRecord, StageStatus, evidence_before, last_attempts};
@@ -31,6 +32,8 @@ pub struct ClearSnapshot {
     pub index: usize,
     /// The environment.
     pub environment: EnvironmentName,
+    /// Whether changing it needs an approval.
+    pub protected: bool,
     /// How many stages before it run builds or deploys and so must have passed.
     pub must_have_passed: Vec<usize>,
     /// The artifacts to deploy, by name.
@@ -109,7 +112,7 @@ pub enum Clearance {
     },
 }
 
-type Reason = (ErrorName, String);
+pub(super) type Reason = (ErrorName, String);
 
 /// Judges the snapshot.
 pub fn clear(seen: &ClearSnapshot, now: Timestamp) -> Clearance {
@@ -119,7 +122,7 @@ pub fn clear(seen: &ClearSnapshot, now: Timestamp) -> Clearance {
     if let Some(guard) = &seen.approval {
         reasons.extend(approval_reasons(seen, guard.as_ref()));
     }
-    reasons.extend(superseded(seen));
+    reasons.extend(superseded(seen, &artifacts));
     reasons.extend(kept_back(seen, &artifacts));
     let trigger = seen.head.trigger.as_ref();
     reasons.extend(trigger.and_then(|trigger| still_runs(trigger, seen.current.as_ref())));
@@ -247,35 +250,6 @@ fn unverified(
         .collect()
 }
 
-/// Where the newest wins: whether a newer release waits, or runs there already.
-fn superseded(seen: &ClearSnapshot) -> Option<Reason> {
-    if seen.queue == Queue::InOrder
-        || seen.rollback
-        || seen.head.glass_in(&seen.environment).is_some()
-    {
-        return None;
-    }
-    let mine = seen.head.number?;
-    let newer = |number: Option<u64>| number.is_some_and(|number| number > mine);
-    let waits = seen.waiting.iter().find(|w| !w.rollback && newer(w.number));
-    let runs = seen
-        .current
-        .as_ref()
-        .filter(|d| d.restored.is_none() && newer(d.number));
-    let place = &seen.environment;
-    let why = match (runs, waits) {
-        (Some(deployment), _) => {
-            format!("{place} runs {} already, which is newer", deployment.title)
-        }
-        (None, Some(waiting)) => {
-            let number = waiting.number.unwrap_or_default();
-            format!("#{number} is newer and waits for {place} too")
-        }
-        (None, None) => return None,
-    };
-    Some((ErrorName::Superseded, why))
-}
-
 /// All that keeps the deploy waiting for now.
 fn obstacles(
     seen: &ClearSnapshot,
@@ -304,55 +278,9 @@ fn obstacles(
     match promotion.map(|promotion| promotion.judge(artifacts, now)) {
         None | Some(Soaked::Enough) => {}
         Some(Soaked::Later(soak)) => found.push(soak),
-        Some(Soaked::Never(_, _)) if seen.head.glass_in(&seen.environment).is_some() => {}
         Some(Soaked::Never(error, why)) => reasons.push((error, why)),
     }
     Ok(found)
-}
-
-/// The lock, the hold and the queue, as far as they are in the way.
-fn in_others_hands(seen: &ClearSnapshot) -> Vec<Obstacle> {
-    let mut found = Vec::new();
-    let mine = &seen.head.release;
-    if let Some(hold) = &seen.lock.hold {
-        found.push(Obstacle::Hold {
-            by: hold.by.clone(),
-            reason: hold.reason.clone(),
-            since: hold.since,
-        });
-    }
-    // A rollback is how an environment that nobody knows becomes known again.
-    let doubts = seen.lock.doubts.iter().filter(|_| !seen.rollback);
-    found.extend(doubts.map(|doubt| Obstacle::Doubt {
-        release: doubt.release.clone(),
-        reason: doubt.reason.clone(),
-        since: doubt.since,
-    }));
-    match &seen.lock.holder {
-        Some(holder) if &holder.release == mine => return found,
-        Some(holder) => found.push(Obstacle::Lock {
-            holder: holder.release.clone(),
-        }),
-        None => {}
-    }
-    let me = Waiting {
-        release: mine.clone(),
-        index: seen.index,
-        since: Timestamp::MAX,
-        number: seen.head.number,
-        rollback: seen.rollback,
-        queue: seen.queue,
-    };
-    let mut line = seen.waiting.clone();
-    if !line.iter().any(|w| &w.release == mine) {
-        line.push(me);
-    }
-    if let Some(first) = in_turn(line).first().filter(|w| &w.release != mine) {
-        found.push(Obstacle::Queue {
-            behind: first.release.clone(),
-        });
-    }
-    found
 }
 
 fn approval_reasons(seen: &ClearSnapshot, guard: Option<&(Request, Vec<Decision>)>) -> Vec<Reason> {

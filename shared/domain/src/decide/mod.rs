@@ -12,6 +12,7 @@ mod obstacle;
 mod promotion;
 mod scan;
 mod steer;
+mod turn;
 pub mod undo;
 mod watch;
 
@@ -22,7 +23,7 @@ pub use build::{StageVerdict, judge_build};
 pub use clear::{ClearSnapshot, Clearance, Origin, clear};
 pub use finish::{Ending, ending, in_doubt};
 pub use obstacle::{Obstacle, are_like};
-pub use promotion::Promotion;
+pub use promotion::{Promotion, unpassed};
 pub use scan::{ScanSeen, ScanVerdict, judge_scan};
 pub use steer::{may_go_on, stops};
 pub use watch::{Sample, Samples, WatchSeen, Window, judge_watch};

@@ -1,13 +1,14 @@
 //! Promotion: what is to be deployed has run in the environment before, long
-//! enough, under the same digests.
+//! enough, under the same digests, and passed what looks at it there.
 
 use crate::decide::Obstacle;
 use crate::evidence::ArtifactEvidence;
-use crate::ids::EnvironmentName;
-use crate::pipeline::Seconds;
-use crate::release::Deployment;
+use crate::ids::{EnvironmentName, ReleaseId, StageName};
+use crate::pipeline::{Definition, Seconds, Trigger};
+use crate::release::{Deployment, StageRecord, StageStatus, last_attempts};
 use crate::text::spoken;
 use crate::{ErrorName, Timestamp, after};
+use std::collections::BTreeMap;
 
 /// What an environment asks of the one before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,31 @@ pub struct Promotion {
     pub soak: Seconds,
     /// What ran there, newest first.
     pub deployments: Vec<Deployment>,
+    /// Whether more ran there before those.
+    pub more: bool,
+    /// The releases whose stages there have not all passed, with one that has not;
+    /// as far as they put there what is to be deployed.
+    pub unpassed: BTreeMap<ReleaseId, String>,
+}
+
+/// The first stage that works in `environment` on the release's route and has not
+/// passed, if there is one.
+pub fn unpassed<'a>(
+    definition: &'a Definition,
+    route: Option<&Trigger>,
+    records: &[StageRecord],
+    environment: &EnvironmentName,
+) -> Option<&'a StageName> {
+    let last = last_attempts(records);
+    let passed = |index: usize| {
+        let mut of = last.iter().filter(|record| record.index == index);
+        of.any(|record| record.status == StageStatus::Passed)
+    };
+    let mut there = definition
+        .path(route)
+        .filter(|(_, stage)| stage.is_recorded() && stage.works_in() == Some(environment));
+    let (_, stage) = there.find(|(index, _)| !passed(*index))?;
+    Some(&stage.name)
 }
 
 /// What the promotion says of these artifacts.
@@ -37,8 +63,12 @@ impl Promotion {
         let mut longest: Option<i64> = None;
         // The moment from which on something else ran.
         let mut replaced: Option<Timestamp> = None;
+        let mut failed: Option<(&Deployment, &String)> = None;
         for deployment in &self.deployments {
-            if has_all(deployment, artifacts) {
+            let unpassed = self.unpassed.get(deployment.version_of());
+            let wanted = deployment.has_all(artifacts);
+            failed = failed.or(unpassed.filter(|_| wanted).map(|stage| (deployment, stage)));
+            if wanted && unpassed.is_none() {
                 let ran = replaced.unwrap_or(now).as_second() - deployment.at.as_second();
                 if ran >= needed {
                     return Soaked::Enough;
@@ -53,25 +83,25 @@ impl Promotion {
             }
             replaced = Some(deployment.at);
         }
-        let why = match longest {
-            None => format!("it never ran in {}", self.environment),
-            Some(ran) => format!(
-                "it ran in {} for {} of {} and was replaced there",
-                self.environment,
+        let place = &self.environment;
+        let why = match (longest, failed) {
+            (None, Some((deployment, stage))) => format!(
+                "{} put it into {place}, where {stage:?} has not passed",
+                deployment.version_of()
+            ),
+            (None, None) if self.more => format!(
+                "it is not among the last {} that ran in {place}",
+                self.deployments.len()
+            ),
+            (None, None) => format!("it never ran in {place}"),
+            (Some(ran), _) => format!(
+                "it ran in {place} for {} of {} and was replaced there",
                 spoken(ran),
                 spoken(needed)
             ),
         };
         Soaked::Never(ErrorName::NotPromoted, why)
     }
-}
-
-fn has_all(deployment: &Deployment, artifacts: &[ArtifactEvidence]) -> bool {
-    !artifacts.is_empty()
-        && artifacts.iter().all(|wanted| {
-            let known = deployment.artifacts.iter();
-            known.clone().any(|a| a.digest == wanted.digest)
-        })
 }
 
 #[cfg(test)]
@@ -112,6 +142,8 @@ mod tests {
             environment: "staging".parse().unwrap(),
             soak: Seconds(3_600),
             deployments: newest_first,
+            more: false,
+            unpassed: BTreeMap::from([("red".parse().unwrap(), "Smoke Test".to_owned())]),
         };
         promotion.judge(&[artifact("new")], at(now))
     }
@@ -124,6 +156,20 @@ mod tests {
         });
         assert_eq!(judged(vec![ran("new", 0), ran("old", -9)], 3_599), until);
         assert_eq!(judged(vec![ran("new", 0)], 3_600), Soaked::Enough);
+    }
+
+    #[test]
+    fn what_failed_there_did_not_soak_there() {
+        let red = Deployment {
+            release: "red".parse().unwrap(),
+            ..ran("new", 0)
+        };
+        let why = "red put it into staging, where \"Smoke Test\" has not passed";
+        let never = judged(vec![red.clone()], 9_999);
+        assert!(matches!(never, Soaked::Never(_, said) if said == why));
+        // What passed before counts for as long as it ran.
+        let before = judged(vec![red, ran("new", -3_600)], 9_999);
+        assert_eq!(before, Soaked::Enough);
     }
 
     #[test]

@@ -1,22 +1,23 @@
 //! What is looked at before a deploy is cleared.
 
 use super::is_rollback;
-use crate::Running;
+use crate::{Running, known_definition, route_of};
 use gatewright_aws::origins::Outside;
 use gatewright_aws::registry::Registry;
 use gatewright_aws::store::{InForce, Store};
 use gatewright_aws::table::Table;
-use gatewright_domain::EnvironmentName;
-use gatewright_domain::decide::{ClearSnapshot, Origin, Promotion};
+use gatewright_domain::decide::{ClearSnapshot, Origin, Promotion, unpassed};
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::lock::Waiting;
 use gatewright_domain::pipeline::{Artifact, Deploy, Environment};
 use gatewright_domain::release::evidence_before;
 use gatewright_domain::undo::TakenBack;
+use gatewright_domain::{EnvironmentName, ReleaseId};
 use gatewright_handler::Failure;
+use std::collections::BTreeMap;
 
 /// How far back a promotion looks for what ran in the environment before.
-const DEPLOYMENTS: u32 = 50;
+const DEPLOYMENTS: u32 = 200;
 
 /// What was seen, with the revisions that a change must name.
 pub(super) struct Looked {
@@ -75,6 +76,7 @@ pub(super) async fn observe<T: Table, R: Outside>(
         records,
         index,
         environment: environment.clone(),
+        protected: declared.protected,
         must_have_passed: before
             .filter(|(at, stage)| *at < index && stage.build().is_some())
             .map(|(at, _)| at)
@@ -85,7 +87,7 @@ pub(super) async fn observe<T: Table, R: Outside>(
         directory,
         controls: in_force.controls.clone(),
         windows: declared.windows.clone(),
-        promotion: promotion(store, running, environment, declared).await?,
+        promotion: promotion(store, running, environment, declared, &pinned).await?,
         origin: origin(outside, running).await?,
         current: store.current(&head.pipeline, environment).await?,
         taken_back: taken_back(store, running, environment).await?,
@@ -127,17 +129,42 @@ async fn promotion<T: Table>(
     running: &Running,
     environment: &EnvironmentName,
     declared: &Environment,
+    pinned: &[ArtifactEvidence],
 ) -> Result<Option<Promotion>, Failure> {
     let before = running.definition.environment_before(environment);
     let Some((soak, before)) = declared.soak.zip(before) else {
         return Ok(None);
     };
     let pipeline = &running.head.value.pipeline;
+    let deployments = store.deployments(pipeline, before, DEPLOYMENTS).await?;
+    let mut unpassed = BTreeMap::new();
+    for deployment in deployments.iter().filter(|d| d.has_all(pinned)) {
+        let version = deployment.version_of();
+        if let Some(stage) = failed_in(store, version, before).await? {
+            unpassed.insert(version.clone(), stage);
+        }
+    }
     Ok(Some(Promotion {
         environment: before.clone(),
         soak,
-        deployments: store.deployments(pipeline, before, DEPLOYMENTS).await?,
+        more: deployments.len() >= DEPLOYMENTS as usize,
+        deployments,
+        unpassed,
     }))
+}
+
+/// A stage of the release that works in the environment and has not passed.
+async fn failed_in<T: Table>(
+    store: &Store<T>,
+    release: &ReleaseId,
+    environment: &EnvironmentName,
+) -> Result<Option<String>, Failure> {
+    let head = store.known_head(release).await?.value;
+    let definition = known_definition(store, &head).await?;
+    let records = store.stages(release).await?;
+    let route = route_of(&head, &definition);
+    let stage = unpassed(&definition, route, &records, environment);
+    Ok(stage.map(ToString::to_string))
 }
 
 /// Whether the CodePipeline action that started the release waits for it still.

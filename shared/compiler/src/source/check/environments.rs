@@ -4,7 +4,7 @@
 use crate::source::environment::{RawEnvironment, Verify};
 use crate::source::pipeline::RawPipeline;
 use crate::source::routes::Route;
-use crate::source::sink::{Marked, Sink};
+use crate::source::sink::{Marked, Sink, Span};
 use crate::source::stage::{Kind, RawStage};
 use gatewright_domain::pipeline::{Definition, Step};
 
@@ -25,6 +25,51 @@ pub(super) fn check(raw: &RawPipeline, routes: &[Route<'_>], sink: &Sink) {
         };
         verified(raw, routes, name, environment, sink);
         way_back(name, environment, sink);
+    }
+    for ((before, _), (name, environment)) in
+        raw.environments.iter().zip(raw.environments.iter().skip(1))
+    {
+        if let Some(at) = environment.as_ref().and_then(|e| e.soak_at.as_ref()) {
+            soaks(raw, routes, (before, name), at, sink);
+        }
+    }
+}
+
+/// What is to soak comes to the environment before at all; otherwise no release
+/// could ever pass.
+fn soaks(
+    raw: &RawPipeline,
+    routes: &[Route<'_>],
+    (before, name): (&Marked<String>, &Marked<String>),
+    at: &Span,
+    sink: &Sink,
+) {
+    let stages = || raw.stages.stages.iter().enumerate();
+    let into = |stage: &RawStage, place: &Marked<String>| {
+        let here = stage.environment.as_ref();
+        stage.is_deploy() && here.is_some_and(|e| e.value == place.value)
+    };
+    let runs = |index: usize| routes.iter().any(|route| route.runs(index));
+    for (_, deploy) in stages().filter(|(_, stage)| into(stage, name)) {
+        let comes = stages().any(|(index, earlier)| {
+            let has = |wanted: &Marked<String>| {
+                let mut known = earlier.deploys().iter();
+                known.any(|artifact| artifact.value == wanted.value)
+            };
+            into(earlier, before) && runs(index) && deploy.deploys().iter().all(has)
+        });
+        if !comes {
+            let (place, what) = (&before.value, deploy.title());
+            sink.error_help(
+                at,
+                format!(
+                    "nothing ever deploys to {place} what {what} deploys: it has nowhere to soak"
+                ),
+                format!(
+                    "deploy the same artifacts to {place} on one of the routes, or remove `soak`"
+                ),
+            );
+        }
     }
 }
 

@@ -87,13 +87,13 @@ pub(crate) static ENVIRONMENT: Object = Object {
         optional(
             "soak",
             Kind::Duration,
-            "How long an artifact must have run in the environment before this one: the same digests, without something else in between. A deploy that comes too early waits; one of what never ran there is refused. Rollbacks are exempt.",
+            "How long an artifact must have run in the environment before this one: the same digests, without something else in between, put there by a release that passed all its stages there. A deploy that comes too early waits; one of what never ran there is refused. Rollbacks are exempt.",
         ),
         default(
             "queue",
             Kind::Word(QUEUES),
             "`in-order`",
-            "Who comes next when several releases wait for it: each in its turn, or the `newest`, and older ones that still wait end as superseded. A rollback always comes first.",
+            "Who comes next when several releases wait for it: each in its turn, or the `newest`, and older ones that still wait end as superseded. A rollback always comes first. In a protected environment no release replaces what a newer one put there, whatever this says.",
         ),
         default(
             "wait",
