@@ -6,7 +6,7 @@ use gatewright_domain::Timestamp;
 use gatewright_domain::approval::{Choice, Request, State as Asking};
 use gatewright_domain::decide::Obstacle;
 use gatewright_domain::gate::{Gate, Judged};
-use gatewright_domain::pipeline::{Stage as Defined, Work};
+use gatewright_domain::pipeline::Stage as Defined;
 use gatewright_domain::release::{Head, StageRecord, StageStatus, Status, last_attempts};
 use gatewright_domain::text::spoken;
 use gatewright_views::text::{line, listed, short_line};
@@ -69,8 +69,8 @@ pub fn stages(story: &Story) -> Vec<Stage> {
             (None, Some(asked)) => of_request(story, stage, asked.request),
             (None, None) => {
                 let environment = stage.environment.as_ref();
-                let deploys = matches!(stage.work, Work::Deploy(_));
-                let held = waits.take_if(|(name, _)| deploys && environment == Some(name));
+                let cleared = stage.is_cleared();
+                let held = waits.take_if(|(name, _)| cleared && environment == Some(name));
                 unbegun(&story.head, stage, held.map(|(_, because)| because))
             }
         }

@@ -344,6 +344,7 @@ impl Example {
             environment: stage.environment.clone(),
             deploys: matches!(stage.work, Work::Deploy(_)),
             effect: stage.deploy().map(|deploy| deploy.effect),
+            migration: stage.migration,
             status,
             started_at,
             ended_at: Some(self.now()),

@@ -12,8 +12,8 @@ use gatewright_aws::store::{
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_aws::{Clock, Kind};
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::pipeline::{Build, Effect, Stage, Work};
-use gatewright_domain::release::{StageRecord, StageStatus};
+use gatewright_domain::pipeline::{Build, Effect, Stage};
+use gatewright_domain::release::{StageRecord, StageStatus, has_changed};
 use gatewright_domain::undo::Outcome;
 use gatewright_domain::wait::{Answer, Awaited, Wait};
 use gatewright_domain::{ErrorName, Timestamp, after};
@@ -121,7 +121,7 @@ async fn record<T: Table>(
                 attempt,
             };
             commit = lock_held(store, &running, stage, commit).await?;
-            if record.deploys {
+            if record.changes().is_some() {
                 commit = commit.write(in_force.check());
             }
             if let Some(write) = migrates(&running, stage, &record, now)? {
@@ -224,17 +224,22 @@ fn wait(
     }
 }
 
-/// A deploy begins only under the lock that `clear-deploy` took for it.
+/// A change begins only under the lock that `clear-deploy` took for it, and so does
+/// what looks at the environment after it.
 async fn lock_held<T: Table>(
     store: &Store<T>,
     running: &Running,
     stage: &Stage,
     commit: Commit,
 ) -> Result<Commit, Failure> {
-    let (Work::Deploy(_), Some(environment)) = (&stage.work, &stage.environment) else {
+    let Some(environment) = stage.works_in() else {
         return Ok(commit);
     };
     let head = &running.head.value;
+    let records = store.stages(&head.release).await?;
+    if stage.changes().is_none() && !has_changed(&records, environment) {
+        return Ok(commit);
+    }
     match store.lock(&head.pipeline, environment).await? {
         (lock, Some(rev)) if lock.is_held_by(&head.release) => {
             Ok(commit.write(Store::<T>::lock_check(&lock, rev)))

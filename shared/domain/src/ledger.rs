@@ -156,8 +156,10 @@ pub enum Fact {
         stage: StageName,
         /// The environment.
         environment: EnvironmentName,
-        /// What will be deployed.
-        digest: Digest,
+        /// What will be deployed; nothing when a migration is cleared and what
+        /// follows it is not known yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
         /// On what evidence.
         evidence: Digest,
         /// The lock's fencing number.

@@ -9,7 +9,7 @@ use crate::evidence::{
 };
 use crate::gate::Judged;
 use crate::ids::{EnvironmentName, PipelineId, ReleaseId, StageName};
-use crate::pipeline::{Effect, Stage};
+use crate::pipeline::{Effect, Migration, Stage};
 use crate::trigger::TriggerInput;
 use crate::undo::Flag;
 use serde::{Deserialize, Serialize};
@@ -161,6 +161,10 @@ pub struct StageRecord {
     /// What it makes of the environment, if it changes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
+    /// Whether it changes that environment's data, and whether that can be taken
+    /// back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
     /// Where it stands.
     pub status: StageStatus,
     /// When it started.
@@ -201,6 +205,7 @@ impl StageRecord {
             environment: stage.environment.clone(),
             deploys: stage.deploy().is_some(),
             effect: stage.deploy().map(|deploy| deploy.effect),
+            migration: stage.migration,
             status: StageStatus::Running,
             started_at: now,
             ended_at: None,
@@ -213,6 +218,18 @@ impl StageRecord {
             failure: None,
         }
     }
+
+    /// The environment that it changes, as [`Stage::changes`] says.
+    pub fn changes(&self) -> Option<&EnvironmentName> {
+        let changes = self.deploys || self.migration.is_some();
+        self.environment.as_ref().filter(|_| changes)
+    }
+}
+
+/// Whether a release that left these records has begun to change the environment:
+/// from then on whatever it does there is done under the lock.
+pub fn has_changed(records: &[StageRecord], environment: &EnvironmentName) -> bool {
+    records.iter().any(|r| r.changes() == Some(environment))
 }
 
 /// Where an attempt at a stage stands.

@@ -11,7 +11,7 @@ use gatewright_aws::table::{Table, When};
 use gatewright_domain::decide::{ClearSnapshot, Clearance, Obstacle, are_like, clear};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::{Waiting, in_turn};
-use gatewright_domain::pipeline::{Purpose, Queue, Work};
+use gatewright_domain::pipeline::{Purpose, Queue};
 use gatewright_domain::release::digest_of;
 use gatewright_domain::text::spoken;
 use gatewright_domain::wait::{Answer, Awaited, TaskToken, Wait};
@@ -25,7 +25,7 @@ use look::{Looked, observe};
 /// How often the sweep looks whether a waiting release was forgotten.
 const LOOK_AGAIN_SECONDS: i64 = 300;
 
-/// Decides whether the stage's deploy may begin: answers the task with yes or no,
+/// Decides whether the stage may change its environment now: answers the task with yes or no,
 /// or queues the release for the environment.
 ///
 /// # Errors
@@ -127,13 +127,13 @@ async fn decide<T: Table, R: Outside>(
 ) -> Result<Option<(PipelineId, EnvironmentName)>, Failure> {
     let running = Running::read(store, &input.release).await?;
     let (index, stage) = running.stage(&input.stage)?;
-    let (Work::Deploy(deploy), Some(environment)) = (&stage.work, &stage.environment) else {
-        return Err(Failure::bad_input(format!(
-            "stage {:?} deploys nothing",
+    let environment = stage.changes().ok_or_else(|| {
+        Failure::bad_input(format!(
+            "stage {:?} changes no environment",
             stage.name.as_str()
-        )));
-    };
-    let looked = observe(store, outside, &running, index, deploy, environment).await?;
+        ))
+    })?;
+    let looked = observe(store, outside, &running, index, stage, environment).await?;
     let Looked { snapshot, mine, .. } = &looked;
     let pipeline = running.head.value.pipeline.clone();
     let mut commit = Commit::of(&running.head);
@@ -153,7 +153,7 @@ async fn decide<T: Table, R: Outside>(
             let fact = Fact::DeployCleared {
                 stage: stage.name.clone(),
                 environment: environment.clone(),
-                digest: digest_of(&artifacts),
+                digest: (!artifacts.is_empty()).then(|| digest_of(&artifacts)),
                 evidence,
                 fencing: lock.fencing,
                 passed: glass,

@@ -10,14 +10,16 @@ use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Lock;
 use gatewright_domain::pipeline::{Deploy, Effect, Purpose, Stage};
-use gatewright_domain::release::{Deployment, StageRecord, StageStatus, evidence_before};
+use gatewright_domain::release::{
+    Deployment, StageRecord, StageStatus, evidence_before, has_changed, last_attempts,
+};
 use gatewright_domain::undo::Outcome;
 use gatewright_domain::{EnvironmentName, ErrorName, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
 
 /// Records that the stage has passed. A deploy that completes a change becomes
-/// what its environment runs, if the lock is still the release's own; the last
-/// stage in an environment gives the lock back. With a reason, the stage has not
+/// what its environment runs, if the lock is still the release's own; when all
+/// stages in an environment have passed, the lock is given back. With a reason, the stage has not
 /// passed after all.
 pub(crate) async fn pass<T: Table>(
     store: &Store<T>,
@@ -31,11 +33,13 @@ pub(crate) async fn pass<T: Table>(
     let head = &running.head.value;
     if let Some(environment) = stage.works_in() {
         let (lock, rev) = store.lock(&head.pipeline, environment).await?;
+        let records = store.stages(&head.release).await?;
+        let alone = stage.changes().is_some() || has_changed(&records, environment);
+        if alone && !lock.is_held_by(&head.release) {
+            let why = format!("{environment} was changed or tested without its lock");
+            return Ok((commit, Some((ErrorName::LockLost, why))));
+        }
         if let Some(deploy) = stage.deploy() {
-            if !lock.is_held_by(&head.release) {
-                let why = format!("{environment} was deployed to without its lock");
-                return Ok((commit, Some((ErrorName::LockLost, why))));
-            }
             let before = store.current(&head.pipeline, environment).await?;
             let trigger = head.trigger.as_ref();
             if let Some(moved) = trigger.and_then(|t| still_runs(t, before.as_ref())) {
@@ -62,10 +66,15 @@ pub(crate) async fn pass<T: Table>(
                     kind: migrated.kind,
                 });
         }
-        let last = running
-            .definition
-            .last_stage_in(running.route(), environment)
-            == Some(record.index);
+        // Those beside it may still run there. A stage that ends at the same moment
+        // changes the head too, so one of the two finds the other over.
+        let over = last_attempts(&records);
+        let passed = |at| {
+            let of = |r: &&StageRecord| r.index == at && r.status == StageStatus::Passed;
+            at == record.index || over.iter().any(|r| of(r))
+        };
+        let mut all = running.definition.stages_in(running.route(), environment);
+        let last = !stage.undoes() && all.all(passed);
         match (lock.released(&head.release), rev) {
             (Some(free), _) if last => {
                 let (free, known) = known_again(running, free);

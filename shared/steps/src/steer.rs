@@ -29,12 +29,11 @@ pub async fn steered<T: Table>(
         return Ok(in_force);
     }
     let rollback = running.definition.purpose == Purpose::Rollback;
-    let changes = stage.deploy().and(stage.environment.as_ref());
     may_go_on(
         &running.head.value,
         &in_force.controls,
         rollback,
-        changes,
+        stage.changes(),
         now,
     )
     .map_err(|(error, why)| Failure::new(error, why))?;

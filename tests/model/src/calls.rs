@@ -213,13 +213,15 @@ fn pass(state: &State, rules: Rules, rel: Rel, kind: Kind) -> Option<Plan> {
     Some(plan)
 }
 
-/// The test after the deploy; the last stage in the environment gives the lock
-/// back.
-pub fn verify(state: &State, rel: Rel, passed: bool) -> Option<Plan> {
+/// The test after the deploy, under the lock that the deploy had; the last stage in
+/// the environment gives it back.
+pub fn verify(state: &State, rules: Rules, rel: Rel, passed: bool) -> Option<Plan> {
     let release = state.of(rel);
     if release.exec != Exec::Verifying || release.verified.is_some() || !release.goes_on() {
         return None;
     }
+    let held = !rules.fencing || state.lock.holder == Some(rel);
+    let passed = passed && held;
     let plan = Plan::of(rel).write(Write::Verified(rel, passed));
     Some(match real::released(state.lock, rel).filter(|_| passed) {
         Some(free) => plan.on(Item::Lock).write(Write::Lock(free)),

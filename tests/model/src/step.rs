@@ -126,7 +126,7 @@ impl World {
             Step::Expire(rel) => calls::expire(state, rules, rel),
             Step::Begin(rel) => calls::begin(state, rules, rel)?.ok(),
             Step::Settle(rel, kind) => calls::settle(state, rules, rel, kind),
-            Step::Verify(rel, passed) => calls::verify(state, rel, passed),
+            Step::Verify(rel, passed) => calls::verify(state, rules, rel, passed),
             Step::Finish(rel) => calls::finish(state, rules, rel),
             Step::Heal => calls::heal(state, rules),
             // A person looks before giving back what nobody knows: no build runs.

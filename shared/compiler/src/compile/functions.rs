@@ -143,6 +143,7 @@ impl Function {
                 UnknownPipeline,
                 Halted,
                 WatchFailed,
+                LockLost,
                 Rejected,
                 ApprovalExpired,
                 ReleaseEnded,

@@ -277,7 +277,8 @@ pub fn scan_name(stage: &str) -> String {
     format!("{stage}: scan")
 }
 
-/// The name of the state that clears a stage to deploy.
+/// The name of the state that clears a stage to deploy, or to migrate before or
+/// after that.
 pub fn clear_name(stage: &str) -> String {
     format!("{stage}: clear to deploy")
 }

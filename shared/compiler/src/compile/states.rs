@@ -29,7 +29,7 @@ pub(super) const QUEUE_SECONDS: u32 = 900;
 /// How long a scan may take to settle: an hour, and five minutes to tell us.
 pub(super) const SCAN_SECONDS: u32 = 3_900;
 
-/// How long a deploy may wait for its environment: what the environment says, and
+/// How long a change may wait for its environment: what the environment says, and
 /// five minutes.
 pub(super) fn clear_seconds(definition: &Definition, stage: &Stage) -> u32 {
     let environment = stage.environment.as_ref();
@@ -98,10 +98,11 @@ pub(super) fn of_stage(
     let waiting = |function, limit, retries| waiting(function, named, otherwise, limit, retries);
     let mut made = Vec::new();
     if stage.is_cleared() {
-        // Nothing has changed yet, so there is nothing to undo.
-        let before = match otherwise {
-            Otherwise::Goes(_) => Otherwise::Goes(FINISH),
-            other => other,
+        // Of the stage itself nothing has changed yet, so a deploy has nothing to
+        // undo; a migration after a deploy leads to that deploy's way back.
+        let before = match (otherwise, &stage.work) {
+            (Otherwise::Goes(_), Work::Deploy(_)) => Otherwise::Goes(FINISH),
+            (other, _) => other,
         };
         let clear = self::waiting(Function::ClearDeploy, named, before, waits, 0)?;
         made.push((clear_name(states), clear));

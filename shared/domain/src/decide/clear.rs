@@ -28,7 +28,7 @@ pub struct ClearSnapshot {
     pub rollback: bool,
     /// What is known of its stages.
     pub records: Vec<StageRecord>,
-    /// The deploy stage's position.
+    /// The position of the stage that is cleared: a deploy, or a migration.
     pub index: usize,
     /// The environment.
     pub environment: EnvironmentName,

@@ -18,7 +18,9 @@ pub(super) fn superseded(seen: &ClearSnapshot, artifacts: &[ArtifactEvidence]) -
         Queue::InOrder => (seen.protected, false),
         Queue::Newest => (true, true),
     };
-    if seen.rollback || !ordered {
+    // Whoever has begun to change the environment does not give way half way.
+    let begun = seen.lock.is_held_by(&seen.head.release);
+    if seen.rollback || !ordered || begun {
         return None;
     }
     let mine = seen.head.number?;
@@ -49,7 +51,9 @@ pub(super) fn superseded(seen: &ClearSnapshot, artifacts: &[ArtifactEvidence]) -
 pub(super) fn in_others_hands(seen: &ClearSnapshot) -> Vec<Obstacle> {
     let mut found = Vec::new();
     let mine = &seen.head.release;
-    if let Some(hold) = &seen.lock.hold {
+    // A hold keeps newcomers out; whoever has the lock already goes on.
+    let begun = seen.lock.is_held_by(mine);
+    if let Some(hold) = seen.lock.hold.as_ref().filter(|_| !begun) {
         found.push(Obstacle::Hold {
             by: hold.by.clone(),
             reason: hold.reason.clone(),
@@ -64,7 +68,7 @@ pub(super) fn in_others_hands(seen: &ClearSnapshot) -> Vec<Obstacle> {
         since: doubt.since,
     }));
     match &seen.lock.holder {
-        Some(holder) if &holder.release == mine => return found,
+        Some(_) if begun => return found,
         Some(holder) => found.push(Obstacle::Lock {
             holder: holder.release.clone(),
         }),

@@ -166,17 +166,25 @@ impl Definition {
             })
     }
 
-    /// The position of the last stage on the route that works in `environment`:
-    /// when it is over, the environment's lock is handed on.
-    pub fn last_stage_in(
-        &self,
+    /// The positions of the stages on the route that work in `environment` and
+    /// leave a record: when all of them have passed, its lock is handed on.
+    pub fn stages_in<'a>(
+        &'a self,
         route: Option<&Trigger>,
-        environment: &EnvironmentName,
-    ) -> Option<usize> {
+        environment: &'a EnvironmentName,
+    ) -> impl Iterator<Item = usize> {
         self.path(route)
-            .rev()
-            .find(|(_, stage)| stage.is_recorded() && stage.works_in() == Some(environment))
+            .filter(move |(_, stage)| stage.is_recorded() && stage.works_in() == Some(environment))
             .map(|(index, _)| index)
+    }
+
+    /// The deploy that the stage at `index` is cleared for: itself, or the one that
+    /// follows a migration into the same environment on the route.
+    pub fn deploy_from(&self, route: Option<&Trigger>, index: usize) -> Option<&Deploy> {
+        let environment = self.stages.get(index)?.works_in()?;
+        self.path(route)
+            .filter(|(at, stage)| *at >= index && stage.works_in() == Some(environment))
+            .find_map(|(_, stage)| stage.deploy())
     }
 
     /// The approval that guards the stage at `index`: the nearest approval stage

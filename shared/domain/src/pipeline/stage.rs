@@ -69,10 +69,17 @@ impl Stage {
         self.of.is_some() && self.deploy().is_some_and(|d| d.effect == Effect::Undo)
     }
 
-    /// Whether the environment is asked for before it: the first change that a
-    /// deploy of the definition's file makes, not the shifts that follow.
+    /// The environment that this stage changes: by a deploy, or by a migration of
+    /// its data.
+    pub fn changes(&self) -> Option<&EnvironmentName> {
+        let changes = self.deploy().is_some() || self.migration.is_some();
+        self.works_in().filter(|_| changes)
+    }
+
+    /// Whether the environment is asked for before it: a stage of the definition's
+    /// file that changes it, not the shifts that follow a deploy.
     pub fn is_cleared(&self) -> bool {
-        self.of.is_none() && matches!(self.work, Work::Deploy(_))
+        self.of.is_none() && self.changes().is_some()
     }
 
     /// Whether it leaves a record: it runs a build, asks people or watches.

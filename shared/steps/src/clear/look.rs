@@ -1,4 +1,4 @@
-//! What is looked at before a deploy is cleared.
+//! What is looked at before a deploy, or a migration before it, is cleared.
 
 use super::is_rollback;
 use crate::{Running, known_definition, route_of};
@@ -9,7 +9,7 @@ use gatewright_aws::table::Table;
 use gatewright_domain::decide::{ClearSnapshot, Origin, Promotion, unpassed};
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::lock::Waiting;
-use gatewright_domain::pipeline::{Artifact, Deploy, Environment};
+use gatewright_domain::pipeline::{Artifact, Environment, Stage};
 use gatewright_domain::release::evidence_before;
 use gatewright_domain::undo::TakenBack;
 use gatewright_domain::{EnvironmentName, ReleaseId};
@@ -35,7 +35,7 @@ pub(super) async fn observe<T: Table, R: Outside>(
     outside: &R,
     running: &Running,
     index: usize,
-    deploy: &Deploy,
+    stage: &Stage,
     environment: &EnvironmentName,
 ) -> Result<Looked, Failure> {
     let head = &running.head.value;
@@ -68,7 +68,15 @@ pub(super) async fn observe<T: Table, R: Outside>(
         .cloned();
     let evidence = evidence_before(head, &records, index);
     let known = |name: &String| evidence.as_ref().and_then(|e| e.artifact(name)).cloned();
-    let pinned: Vec<ArtifactEvidence> = deploy.artifacts.iter().filter_map(known).collect();
+    // A migration goes ahead of a deploy: what that will put there, as far as it is
+    // built, is judged now, so that nothing is migrated for what may not follow.
+    let coming = running.definition.deploy_from(route, index);
+    let coming = coming.map_or(&[][..], |deploy| &deploy.artifacts);
+    let artifacts: Vec<String> = match stage.deploy() {
+        Some(_) => coming.to_vec(),
+        None => coming.iter().filter(|n| known(n).is_some()).cloned().collect(),
+    };
+    let pinned: Vec<ArtifactEvidence> = artifacts.iter().filter_map(known).collect();
     let snapshot = ClearSnapshot {
         head: head.clone(),
         rollback: is_rollback(running),
@@ -81,13 +89,16 @@ pub(super) async fn observe<T: Table, R: Outside>(
             .filter(|(at, stage)| *at < index && stage.build().is_some())
             .map(|(at, _)| at)
             .collect(),
-        artifacts: deploy.artifacts.clone(),
-        signed: signed(running, deploy),
+        artifacts,
+        signed: signed(running, stage),
         approval,
         directory,
         controls: in_force.controls.clone(),
         windows: declared.windows.clone(),
-        promotion: promotion(store, running, environment, declared, &pinned).await?,
+        promotion: match coming {
+            [] => None,
+            _ => promotion(store, running, environment, declared, &pinned).await?,
+        },
         origin: origin(outside, running).await?,
         current: store.current(&head.pipeline, environment).await?,
         taken_back: taken_back(store, running, environment).await?,
@@ -177,13 +188,14 @@ async fn origin<R: Outside>(outside: &R, running: &Running) -> Result<Option<Ori
     })
 }
 
-/// The artifacts to deploy whose signatures must have been verified by now. What a
-/// rollback brings back is verified by its own build, before its steps: no stage
-/// comes before it that could have done so.
-fn signed(running: &Running, deploy: &Deploy) -> Vec<String> {
-    if is_rollback(running) {
+/// The artifacts to deploy whose signatures must have been verified by now: before a
+/// migration, none, because the stage that verifies may follow it. What a rollback
+/// brings back is verified by its own build, before its steps: no stage comes before
+/// it that could have done so.
+fn signed(running: &Running, stage: &Stage) -> Vec<String> {
+    let Some(deploy) = stage.deploy().filter(|_| !is_rollback(running)) else {
         return Vec::new();
-    }
+    };
     let declared = &running.definition.artifacts;
     let signed = |name: &&String| declared.get(*name).is_some_and(|artifact| artifact.signed);
     deploy.artifacts.iter().filter(signed).cloned().collect()

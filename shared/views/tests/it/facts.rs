@@ -108,7 +108,7 @@ pub fn facts(text: &str) -> Vec<Fact> {
         Fact::DeployCleared {
             stage: stage.clone(),
             environment: production(),
-            digest: digest(),
+            digest: Some(digest()),
             evidence: evidence(),
             fencing: 7,
             passed: Vec::new(),

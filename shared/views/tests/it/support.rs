@@ -299,6 +299,7 @@ fn record(index: usize, stage: StageName, text: &str) -> StageRecord {
         environment: None,
         deploys: false,
         effect: None,
+        migration: None,
         status: StageStatus::Passed,
         started_at: after(now(), -3_000),
         ended_at: Some(after(now(), -2_280)),

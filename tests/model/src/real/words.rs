@@ -101,6 +101,7 @@ pub(super) fn record(rel: Rel, index: usize, status: StageStatus) -> StageRecord
         environment: (index >= DEPLOY).then(environment),
         deploys: effect.is_some(),
         effect,
+        migration: None,
         status,
         started_at: now(),
         ended_at: None,

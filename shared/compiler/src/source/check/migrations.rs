@@ -8,10 +8,32 @@ use gatewright_domain::pipeline::Migration;
 
 /// Checks every migration.
 pub(super) fn check(raw: &RawPipeline, sink: &Sink) {
-    for stage in &raw.stages.stages {
+    for (index, stage) in raw.stages.stages.iter().enumerate() {
         if let Some(migration) = &stage.migration {
             one(raw, stage, migration, sink);
+            alone(raw, index, stage, migration, sink);
         }
+    }
+}
+
+/// A migration changes its environment, and so is cleared after all before it.
+fn alone(
+    raw: &RawPipeline,
+    index: usize,
+    stage: &RawStage,
+    migration: &Marked<Migration>,
+    sink: &Sink,
+) {
+    let mut groups = raw.stages.groups.iter();
+    if groups.any(|group| group.members.contains(&index)) {
+        sink.error_help(
+            &migration.at,
+            format!(
+                "{} changes data while others run beside it: a migration runs alone, as a deploy does",
+                stage.title()
+            ),
+            "make it a stage of its own, before or after those that run side by side",
+        );
     }
 }
 

@@ -114,10 +114,12 @@ fn made_for(raw: &RawPipeline, stage: &RawStage) -> Vec<String> {
     if stage.build.gates.iter().any(|gate| gate.value.is_scan()) {
         made.push(compile::scan_name(name));
     }
+    if stage.is_deploy() || stage.migration.is_some() {
+        made.push(compile::clear_name(name));
+    }
     if !stage.is_deploy() {
         return made;
     }
-    made.push(compile::clear_name(name));
     let environment = stage
         .environment
         .as_ref()

@@ -17,7 +17,7 @@ const TIME: Kind = Kind::Form("^([01][0-9]|2[0-3]):[0-5][0-9]$", "a time, `HH:MM
 pub(crate) static ENVIRONMENT: Object = Object {
     name: "environment",
     what: "an environment",
-    doc: "Where artifacts are deployed. The order of the environments is the order of promotion. Everything that works in an environment runs in its own CodeBuild project, with that environment's rights and no other's, and under the environment's lock.",
+    doc: "Where artifacts are deployed. The order of the environments is the order of promotion. Everything that works in an environment runs in its own CodeBuild project, with that environment's rights and no other's. From the first stage of a release that changes the environment, a deploy or a `migration`, until the last one that works there, the release has it to itself. A build before that, such as one that makes a plan, waits for nobody and must change nothing.",
     keys: &[
         optional("description", Kind::Text, "What it is for."),
         optional(
