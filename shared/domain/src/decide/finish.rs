@@ -2,7 +2,7 @@
 
 use crate::ErrorName;
 use crate::ids::EnvironmentName;
-use crate::pipeline::Effect;
+use crate::pipeline::{Effect, Migration};
 use crate::release::{Failure, StageRecord, StageStatus, Status, last_attempts};
 
 /// How a release ends, and why.
@@ -20,9 +20,10 @@ pub struct Ending {
 /// Decides the terminal state: `succeeded` without a failure; otherwise
 /// `failed-dirty` when an environment was changed, the change is not known to be
 /// whole, and it was not undone either, because then nobody knows what the
-/// environment runs; also when it should have been undone and was not, because
-/// then it runs what failed; otherwise `failed-clean`. The old version that could
-/// not be retired takes nothing from the new one, which runs.
+/// environment runs, or what a migration has made of its data; also when it should
+/// have been undone and was not, because then it runs what failed; otherwise
+/// `failed-clean`. The old version that could not be retired takes nothing from the
+/// new one, which runs.
 ///
 /// `known` is the release's own record of a failed stage; it is more exact than
 /// what the state machine caught, which can be a bare `States.Timeout`.
@@ -53,7 +54,7 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
                 failure: Some(Failure {
                     stage: Some(record.stage.clone()),
                     error: crate::ErrorName::Bug.to_string(),
-                    cause: "the state machine went past a deploy that has not passed".to_owned(),
+                    cause: "the state machine went past a change that has not passed".to_owned(),
                 }),
                 dirty,
             },
@@ -90,7 +91,9 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
         [] => "its environment".to_owned(),
         places => places.join(" and "),
     };
+    let data = half_changed.iter().all(|record| !record.deploys);
     let left = match (half_changed.is_empty(), not_undone.is_empty()) {
+        (false, _) if data => Some(format!("it is not known how far {places} was migrated")),
         (false, _) => Some(format!("it is not known what {places} runs now")),
         (true, false) => Some(format!("{places} still runs what failed")),
         (true, true) => None,
@@ -152,16 +155,18 @@ fn not_undone<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
 }
 
 /// The records of changes that left their environment between two versions: they
-/// are not known to have succeeded, or were one part and the others never came.
+/// are not known to have succeeded, or were one part and the others never came. A
+/// way back that has passed ends that, but for data that was migrated forward only.
 fn half_changed<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
     let left = |change: &&StageRecord| {
         let same_place = |other: &&&StageRecord| {
             other.environment == change.environment && other.status == StageStatus::Passed
         };
-        let undone = last
-            .iter()
-            .filter(same_place)
-            .any(|other| other.effect == Some(Effect::Undo));
+        let undone = change.migration != Some(Migration::ForwardOnly)
+            && last
+                .iter()
+                .filter(same_place)
+                .any(|other| other.effect == Some(Effect::Undo));
         let whole = last
             .iter()
             .filter(same_place)
@@ -171,7 +176,10 @@ fn half_changed<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
         let in_part = change.effect == Some(Effect::Partial)
             && change.status == StageStatus::Passed
             && !whole;
-        change.deploys && (in_doubt || in_part) && !undone && !is_unretired(change, last)
+        change.changes().is_some()
+            && (in_doubt || in_part)
+            && !undone
+            && !is_unretired(change, last)
     };
     last.iter().copied().filter(left).collect()
 }
@@ -191,14 +199,110 @@ fn is_unretired(record: &StageRecord, last: &[&StageRecord]) -> bool {
 }
 
 impl StageRecord {
-    /// Whether the build of this attempt may have run commands. A start that
-    /// CodeBuild refused has run none; one whose outcome nobody recorded may have.
+    /// Whether a build of this stage may have run commands by this attempt. A start
+    /// that CodeBuild refused has run none; one whose outcome nobody recorded may
+    /// have, and so may the build of an attempt before it.
     pub fn build_may_have_run(&self) -> bool {
         let refused = |error: crate::ErrorName| error != crate::ErrorName::BuildLost;
         self.build.is_some()
+            || self.attempt > 1
             || !self
                 .failure
                 .as_ref()
                 .is_some_and(|(error, _)| refused(*error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::{Migration, Stage};
+    use StageStatus::{Failed, Passed, Running};
+
+    /// A record in production; `index` 1 deploys, 2 undoes that, others build.
+    fn record(index: usize, status: StageStatus, ran: bool) -> StageRecord {
+        let build = serde_json::json!({
+            "project": "p", "image": "i", "compute": "c", "timeout": 60, "retries": 0,
+            "runtimes": {}, "install": [], "steps": [], "env": {}, "reports": {},
+            "produces": null,
+        });
+        let mut work = match index {
+            1 | 2 => serde_json::json!({ "kind": "deploy", "artifacts": ["a"], "build": build }),
+            _ => build,
+        };
+        match index {
+            1 => {}
+            2 => work["effect"] = "undo".into(),
+            _ => work["kind"] = "build".into(),
+        }
+        let stage: Stage = serde_json::from_value(serde_json::json!({
+            "name": format!("stage {index}"), "description": "", "environment": "production",
+            "work": work, "gates": [],
+        }))
+        .unwrap();
+        let release = "first".parse().unwrap();
+        StageRecord {
+            status,
+            build: ran.then(|| "p:1".to_owned()),
+            failure: (status == Failed).then(|| (ErrorName::AccessDenied, "denied".to_owned())),
+            ..StageRecord::begins(&release, index, &stage, 1, crate::Timestamp::UNIX_EPOCH)
+        }
+    }
+
+    fn migration(kind: Migration, status: StageStatus, ran: bool) -> StageRecord {
+        StageRecord {
+            migration: Some(kind),
+            ..record(0, status, ran)
+        }
+    }
+
+    fn ends(records: &[StageRecord]) -> (Status, String) {
+        let caught = Failure {
+            stage: None,
+            error: "States.Timeout".to_owned(),
+            cause: String::new(),
+        };
+        let ending = ending(records, Some(caught));
+        assert_eq!(ending.dirty, in_doubt(records));
+        (ending.status, ending.failure.unwrap().cause)
+    }
+
+    #[test]
+    fn a_migration_that_may_have_run_and_has_not_passed_leaves_a_doubt() {
+        use Migration::{ForwardOnly, Reversible};
+        for (kind, status, ran, expected) in [
+            (ForwardOnly, Failed, true, Status::FailedDirty),
+            (Reversible, Failed, true, Status::FailedDirty),
+            (ForwardOnly, Running, false, Status::FailedDirty),
+            (ForwardOnly, Failed, false, Status::FailedClean),
+            (ForwardOnly, Passed, true, Status::FailedClean),
+        ] {
+            let (status, cause) = ends(&[migration(kind, status, ran)]);
+            assert_eq!(status, expected, "{kind} {cause}");
+            let told = cause.contains("how far production was migrated");
+            assert_eq!(told, expected == Status::FailedDirty, "{cause}");
+        }
+    }
+
+    #[test]
+    fn a_way_back_ends_the_doubt_of_a_reversible_migration_only() {
+        let after = |kind| {
+            let undone = [record(1, Passed, true), record(2, Passed, true)];
+            let mut all = vec![migration(kind, Failed, true)];
+            all.extend(undone);
+            ends(&all).0
+        };
+        assert_eq!(after(Migration::Reversible), Status::FailedClean);
+        assert_eq!(after(Migration::ForwardOnly), Status::FailedDirty);
+    }
+
+    #[test]
+    fn a_second_attempt_that_was_refused_says_nothing_of_the_first() {
+        let again = StageRecord {
+            attempt: 2,
+            ..record(1, Failed, false)
+        };
+        assert_eq!(ends(&[record(1, Failed, false)]).0, Status::FailedClean);
+        assert_eq!(ends(&[again]).0, Status::FailedDirty);
     }
 }
