@@ -39,7 +39,7 @@ pub(crate) async fn order<T: Table>(
         index: record.index,
         attempt: record.attempt,
     };
-    let minutes = minutes(running, build, now)?;
+    let minutes = minutes(running, stage, build, now)?;
     let (commit, artifacts, exported) =
         material(store, running, stage, record.index, trigger).await?;
     let mut env: Variables = exported;
@@ -83,10 +83,17 @@ pub(crate) async fn order<T: Table>(
 
 /// The build's own time limit, or what the route's budget leaves of it. A build
 /// that begins within the budget may run over it by the five minutes that are
-/// CodeBuild's least.
-fn minutes(running: &Running, build: &Build, now: Timestamp) -> Result<i32, Failure> {
+/// CodeBuild's least. What undoes a change has its own time, whatever is left: a
+/// budget that is used up is a reason to go back, not to stay half way.
+fn minutes(
+    running: &Running,
+    stage: &Stage,
+    build: &Build,
+    now: Timestamp,
+) -> Result<i32, Failure> {
     let own = i64::from(build.timeout.0.div_ceil(60));
-    let Some(budget) = running.route().and_then(|route| route.budget) else {
+    let budget = running.route().and_then(|route| route.budget);
+    let Some(budget) = budget.filter(|_| !stage.undoes()) else {
         return Ok(i32::try_from(own).unwrap_or(i32::MAX));
     };
     let until = after(running.head.value.started_at, budget.get());
