@@ -94,7 +94,9 @@ async fn holder(world: &World) -> Option<String> {
 /// The build of this stage that runs now.
 fn running(world: &World, stage: &str) -> String {
     let runs = |build: &&String| {
-        let is_it = world.stage_of(build).is_some_and(|s| s.name.as_str() == stage);
+        let is_it = world
+            .stage_of(build)
+            .is_some_and(|s| s.name.as_str() == stage);
         is_it && world.builds.status(build) == Some(BuildStatus::InProgress)
     };
     world.builds.ids().iter().find(runs).cloned().unwrap()
@@ -126,7 +128,10 @@ async fn nothing_is_migrated_during_a_freeze_nor_beside_another_release() {
     world.ordered("devan", freeze).await;
     let mut first = Run::start(&world, "first", push('1'));
     until(&world, &mut first, CLEAR).await;
-    assert_eq!((holder(&world).await, migrations(&world).await), (None, vec![]));
+    assert_eq!(
+        (holder(&world).await, migrations(&world).await),
+        (None, vec![])
+    );
     world.clock.pass(7_200);
     world.call("Sweep", json!({})).await.unwrap();
     until(&world, &mut first, "Migrate").await;
@@ -217,7 +222,9 @@ async fn a_test_after_a_deploy_counts_only_under_the_lock() {
         let write =
             gatewright_aws::Store::<gatewright_fakes::MemoryTable>::lock_write(&stolen, rev);
         let table = world.store.table();
-        gatewright_aws::table::Table::write(table, vec![write.unwrap()]).await.unwrap();
+        gatewright_aws::table::Table::write(table, vec![write.unwrap()])
+            .await
+            .unwrap();
         if late {
             ends(&world, "Slow", BuildStatus::Succeeded).await;
         }

@@ -60,27 +60,43 @@ async fn start<T: Table, B: Builds>(
     config: &Config,
     input: &TaskInput,
 ) -> Result<(), Failure> {
-    let Some((record, order)) = until_settled(|| record(store, now, config, input)).await? else {
+    let begun = until_settled(|| record(store, now, config, input)).await?;
+    let Some(Begun {
+        record,
+        again,
+        order,
+    }) = begun
+    else {
         return Ok(());
     };
+    let failure = match order {
+        Err(failure) => failure,
+        Ok(order) => match builds.start(&order).await {
+            Ok(build) => return remember(store, builds, &record, &build).await,
+            Err(error) if error.kind == Kind::Transient => return Err(error.into()),
+            Err(error) => error.into(),
+        },
+    };
+    // Nobody knows what became of the first start: the record says so by staying open.
+    if again {
+        return Err(failure);
+    }
     let key = BuildKey {
         release: record.release.clone(),
         index: record.index,
         attempt: record.attempt,
     };
-    let (error, why) = match order {
-        Err(failure) => (failure.name, failure.message),
-        Ok(order) => match builds.start(&order).await {
-            Ok(build) => return remember(store, record, &build).await,
-            Err(error) if error.kind == Kind::Transient => return Err(error.into()),
-            Err(error) => (error.name(), error.to_string()),
-        },
-    };
-    until_settled(|| fail_build(store, &key, error, &why, now)).await
+    until_settled(|| fail_build(store, &key, failure.name, &failure.message, now)).await
 }
 
-/// An attempt that has begun, with the build to start or why there can be none.
-type Begun = (StageRecord, Result<BuildOrder, Failure>);
+/// An attempt that has begun.
+struct Begun {
+    record: StageRecord,
+    /// Whether it had begun before, and perhaps started its build.
+    again: bool,
+    /// The build to start, or why there can be none.
+    order: Result<BuildOrder, Failure>,
+}
 
 /// Records that the attempt begins, with the wait for its end; gives the build to
 /// start, or nothing when the task was answered at once.
@@ -107,23 +123,26 @@ async fn record<T: Table>(
     let mut commit = Commit::of(&running.head).write(wait_write(&wait, When::still(waiting))?);
     commit.head.stage = Some(stage.name.clone());
     let known = last.filter(|seen| seen.value.attempt == attempt);
+    let again = known.is_some();
+    // Asked only for what is to be started: what runs already is waited for.
+    if known.as_ref().is_none_or(|seen| seen.value.build.is_none()) {
+        let in_force = steered(store, &running, stage, now).await?;
+        commit = lock_held(store, &running, stage, commit).await?;
+        if stage.changes().is_some() {
+            commit = commit.write(in_force.check());
+        }
+    }
     let record = match known {
         Some(seen) => {
             store.table().write(commit.writes).await?;
             seen.value
         }
         None => {
-            // Asked only for what begins: what runs already is waited for.
-            let in_force = steered(store, &running, stage, now).await?;
             let record = StageRecord::begins(&input.release, index, stage, attempt, now);
             let started = Fact::StageStarted {
                 stage: stage.name.clone(),
                 attempt,
             };
-            commit = lock_held(store, &running, stage, commit).await?;
-            if record.changes().is_some() {
-                commit = commit.write(in_force.check());
-            }
             if let Some(write) = migrates(&running, stage, &record, now)? {
                 commit = commit.write(write);
             }
@@ -139,7 +158,11 @@ async fn record<T: Table>(
     }
     match order::order(store, &running, stage, build, &record, config, now).await {
         Err(failure) if failure.may_pass() => Err(failure),
-        order => Ok(Some((record, order))),
+        order => Ok(Some(Begun {
+            record,
+            again,
+            order,
+        })),
     }
 }
 
@@ -156,9 +179,9 @@ async fn answer<T: Table>(
     Ok(None)
 }
 
-/// Whether the release has begun to change the stage's environment. A deploy that
-/// a halt or a lost lock refused has not: there is nothing to undo, and its version
-/// is not to blame.
+/// Whether the release may have begun to change the stage's environment. A deploy
+/// that a halt, a lost lock, a used-up budget or CodeBuild refused has not: there is
+/// nothing to undo, and its version is not to blame.
 async fn has_begun<T: Table>(
     store: &Store<T>,
     running: &Running,
@@ -168,7 +191,7 @@ async fn has_begun<T: Table>(
     let change = |r: &StageRecord| r.deploys && r.effect != Some(Effect::Undo);
     Ok(records
         .iter()
-        .any(|r| change(r) && r.environment == stage.environment))
+        .any(|r| change(r) && r.environment == stage.environment && r.build_may_have_run()))
 }
 
 enum Attempt {
@@ -267,39 +290,52 @@ fn migrates(
     Ok(Some(write))
 }
 
-/// Remembers which build was started. When the record has moved on meanwhile,
-/// the build's end has been faster, and there is nothing to remember.
-async fn remember<T: Table>(
+/// Remembers which build was started. One that is nobody's any more is stopped: its
+/// release has ended or its stage was given up meanwhile, and nobody else will ever
+/// know of it.
+async fn remember<T: Table, B: Builds>(
     store: &Store<T>,
-    record: StageRecord,
+    builds: &B,
+    record: &StageRecord,
     build: &BuildSeen,
 ) -> Result<(), Failure> {
-    let once = || async {
-        let seen = store
-            .stage(&record.release, record.index, record.attempt)
-            .await?;
-        let Some(mut seen) = seen.filter(|seen| seen.value.build.is_none()) else {
-            return Ok(());
-        };
-        seen.value.build = Some(build.id.clone());
-        seen.value.log = build.log.clone();
-        let mut writes = vec![stage_write(&seen.value, When::Rev(seen.rev))?];
-        if let Some(mut wait) = store
-            .wait(&WaitKey::build(
-                &record.release,
-                record.index,
-                record.attempt,
-            ))
-            .await?
-        {
-            wait.value.awaited = Awaited::Build {
-                attempt: record.attempt,
-                build: Some(build.id.clone()),
-            };
-            writes.push(wait_write(&wait.value, When::Rev(wait.rev))?);
-        }
-        store.table().write(writes).await?;
-        Ok(())
+    if !until_settled(|| note(store, record, build)).await? {
+        builds.stop(&build.id).await?;
+    }
+    Ok(())
+}
+
+/// Notes the build's id, if its attempt still waits for it; whether the build is the
+/// attempt's.
+async fn note<T: Table>(
+    store: &Store<T>,
+    record: &StageRecord,
+    build: &BuildSeen,
+) -> Result<bool, Failure> {
+    let (release, index, attempt) = (&record.release, record.index, record.attempt);
+    let Some(mut seen) = store.stage(release, index, attempt).await? else {
+        return Ok(false);
     };
-    until_settled(once).await
+    if let Some(known) = &seen.value.build {
+        return Ok(known == &build.id);
+    }
+    // Read after the record: the end of a release writes each record that has no
+    // build yet, so that this write fails, or that end finds the build.
+    let head = store.known_head(release).await?;
+    if head.value.status.has_ended() || seen.value.status != StageStatus::Running {
+        return Ok(false);
+    }
+    seen.value.build = Some(build.id.clone());
+    seen.value.log = build.log.clone();
+    let mut writes = vec![stage_write(&seen.value, When::Rev(seen.rev))?];
+    let key = WaitKey::build(release, index, attempt);
+    if let Some(mut wait) = store.wait(&key).await? {
+        wait.value.awaited = Awaited::Build {
+            attempt,
+            build: Some(build.id.clone()),
+        };
+        writes.push(wait_write(&wait.value, When::Rev(wait.rev))?);
+    }
+    store.table().write(writes).await?;
+    Ok(true)
 }

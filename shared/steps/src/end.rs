@@ -5,7 +5,7 @@ use crate::{Settled, hand_on, known_definition, release_lock, settle_build, unti
 use gatewright_aws::builds::Builds;
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{
-    Commit, Start, Store, WaitKey, queue_delete, start_write, wait_delete,
+    Commit, Start, Store, WaitKey, queue_delete, stage_write, start_write, wait_delete,
 };
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::approval::State;
@@ -17,12 +17,13 @@ use gatewright_domain::pipeline::{Definition, Purpose};
 use gatewright_domain::release::{Failure as Why, Head, StageRecord, StageStatus, Status};
 use gatewright_domain::text::shortened;
 use gatewright_domain::trigger::{Cause, UpstreamOrigin};
-use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
+use gatewright_domain::{EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
 
 /// Ends the release if it has not ended; gives its head, or nothing when there is
 /// no such release. Builds that still run are stopped first: once the lock is
-/// given up, whoever comes next must be alone in the environment.
+/// given up, whoever comes next must be alone in the environment. A build whose
+/// start is under way is stopped by whoever starts it.
 ///
 /// # Errors
 /// When a service or the table fails; doing it again is safe.
@@ -34,8 +35,11 @@ pub async fn end_release<T: Table, B: Builds, R: Outside>(
     caught: Option<Why>,
     now: Timestamp,
 ) -> Result<Option<Head>, Failure> {
-    look_again(store, builds, outside, release, now).await?;
-    let (head, stop, freed) = until_settled(|| once(store, release, caught.clone(), now)).await?;
+    let end = || async {
+        let stopped = look_again(store, builds, outside, release, now).await?;
+        once(store, release, caught.clone(), &stopped, now).await
+    };
+    let (head, stop, freed) = until_settled(end).await?;
     for build in stop {
         halt(builds, &build).await?;
     }
@@ -50,20 +54,22 @@ pub async fn end_release<T: Table, B: Builds, R: Outside>(
 /// Reads at its source what became of builds that are not judged yet, so that the
 /// record ends with what is true: a deploy that has come to its end has changed
 /// its environment, whatever stopped the execution meanwhile. Those that still run
-/// are stopped.
+/// are stopped. Gives the builds that it has looked at.
 async fn look_again<T: Table, B: Builds, R: Outside>(
     store: &Store<T>,
     builds: &B,
     outside: &R,
     release: &ReleaseId,
     now: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
+    let mut looked_at = Vec::new();
     let running = store.head(release).await?;
     if running.is_none_or(|head| head.value.status.has_ended()) {
-        return Ok(());
+        return Ok(looked_at);
     }
     for record in store.stages(release).await? {
         if let (StageStatus::Running, Some(build)) = (record.status, &record.build) {
+            looked_at.push(build.clone());
             match settle_build(store, builds, outside, build, now).await {
                 Ok(Settled::StillRunning) => halt(builds, build).await?,
                 Ok(Settled::Judged(_) | Settled::Already | Settled::NotOurs(_)) => {}
@@ -77,7 +83,7 @@ async fn look_again<T: Table, B: Builds, R: Outside>(
             }
         }
     }
-    Ok(())
+    Ok(looked_at)
 }
 
 /// Stops a build. What will never be allowed must not keep a release from ending.
@@ -97,6 +103,7 @@ async fn once<T: Table>(
     store: &Store<T>,
     release: &ReleaseId,
     caught: Option<Why>,
+    stopped: &[String],
     now: Timestamp,
 ) -> Result<Ended, Failure> {
     let Some(seen) = store.head(release).await? else {
@@ -114,7 +121,10 @@ async fn once<T: Table>(
         // What follows the ending may have been cut short: it is done again.
         return Ok((Some(seen.value), running, environments));
     }
-    let mut commit = Commit::of(&seen);
+    if let Some(build) = running.iter().find(|build| !stopped.contains(build)) {
+        return Err(noted_meanwhile(build));
+    }
+    let mut commit = Commit::of(&seen).writes(unnoted(store, &records).await?);
     commit = close_requests(store, commit, caught.as_ref()).await?;
     let (fact, dirty) = ended(&mut commit.head, &records, caught, now);
     for environment in &environments {
@@ -143,6 +153,31 @@ async fn once<T: Table>(
     }
     let head = store.commit(commit.fact(fact), now).await?;
     Ok((Some(head), running, environments))
+}
+
+/// Writes again the records of builds that are being started: whoever notes the id
+/// of one after this finds its own write refused, looks again, and stops the build.
+async fn unnoted<T: Table>(
+    store: &Store<T>,
+    records: &[StageRecord],
+) -> Result<Vec<Write>, Failure> {
+    let mut writes = Vec::new();
+    let starting = |r: &&StageRecord| r.status == StageStatus::Running && r.build.is_none();
+    for record in records.iter().filter(starting) {
+        let (release, index, attempt) = (&record.release, record.index, record.attempt);
+        match store.stage(release, index, attempt).await? {
+            Some(seen) if seen.value == *record => {
+                writes.push(stage_write(record, When::Rev(seen.rev))?);
+            }
+            Some(_) | None => return Err(noted_meanwhile(record.stage.as_str())),
+        }
+    }
+    Ok(writes)
+}
+
+fn noted_meanwhile(what: &str) -> Failure {
+    let why = format!("{what} was noted while its release was being ended");
+    Failure::new(ErrorName::Conflict, why)
 }
 
 /// Keeps an environment from everybody: nobody knows what it runs, and the next

@@ -74,7 +74,11 @@ pub(super) async fn observe<T: Table, R: Outside>(
     let coming = coming.map_or(&[][..], |deploy| &deploy.artifacts);
     let artifacts: Vec<String> = match stage.deploy() {
         Some(_) => coming.to_vec(),
-        None => coming.iter().filter(|n| known(n).is_some()).cloned().collect(),
+        None => coming
+            .iter()
+            .filter(|n| known(n).is_some())
+            .cloned()
+            .collect(),
     };
     let pinned: Vec<ArtifactEvidence> = artifacts.iter().filter_map(known).collect();
     let snapshot = ClearSnapshot {

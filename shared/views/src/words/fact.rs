@@ -175,9 +175,9 @@ fn of_stage(fact: &Fact) -> String {
                 [] => String::new(),
                 passed => format!(", although {}", obstacles(passed)),
             };
-            let to = digest.as_ref().map_or_else(String::new, |digest| {
-                format!(" to {}", digest.short())
-            });
+            let to = digest
+                .as_ref()
+                .map_or_else(String::new, |digest| format!(" to {}", digest.short()));
             format!(
                 "{} may change {environment}{to} on evidence {} under lock number {fencing}{glass}",
                 named(stage),
