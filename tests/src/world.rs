@@ -15,6 +15,7 @@ use gatewright_fakes::{
 use gatewright_handler::Failure;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::pin::Pin;
 
 /// The commit that is released.
 pub const COMMIT: &str = "4f2a9c01d7e84b6fa3c5129b8e7d60f1a2b3c4d5";
@@ -126,35 +127,43 @@ impl World {
             config,
             ..
         } = self;
-        match function {
-            "AdmitRelease" => gatewright_admit_release::handle(store, clock, payload).await,
-            "StartBuild" => {
-                gatewright_start_build::handle(store, builds, clock, config, payload).await
+        let (metrics, executions) = (&self.metrics, &self.executions);
+        // Each is large: a debug build would keep room for all of them on the stack.
+        let handled: Pin<Box<dyn Future<Output = _> + Send>> = match function {
+            "AdmitRelease" => Box::pin(gatewright_admit_release::handle(store, clock, payload)),
+            "StartBuild" => Box::pin(gatewright_start_build::handle(
+                store, builds, clock, config, payload,
+            )),
+            "JudgeScan" => Box::pin(gatewright_judge_scan::handle(
+                store, registry, clock, payload,
+            )),
+            "ClearDeploy" => Box::pin(gatewright_clear_deploy::handle(
+                store, registry, clock, payload,
+            )),
+            "TakeOrder" => Box::pin(gatewright_take_order::handle(
+                store, registry, clock, payload,
+            )),
+            "RequestApproval" => {
+                Box::pin(gatewright_request_approval::handle(store, clock, payload))
             }
-            "JudgeScan" => gatewright_judge_scan::handle(store, registry, clock, payload).await,
-            "ClearDeploy" => gatewright_clear_deploy::handle(store, registry, clock, payload).await,
-            "TakeOrder" => gatewright_take_order::handle(store, registry, clock, payload).await,
-            "RequestApproval" => gatewright_request_approval::handle(store, clock, payload).await,
-            "WatchRollout" => gatewright_watch_rollout::handle(store, clock, config, payload).await,
-            "StartRelease" => {
-                let executions = &self.executions;
-                gatewright_start_release::handle(store, executions, clock, config, payload).await
-            }
-            "FinishRelease" => {
-                gatewright_finish_release::handle(store, builds, registry, clock, payload).await
-            }
-            "FinishBuild" => {
-                gatewright_finish_build::handle(store, builds, registry, clock, payload).await
-            }
-            "Sweep" => {
-                let (metrics, executions) = (&self.metrics, &self.executions);
-                gatewright_sweep::handle(
-                    store, builds, registry, metrics, executions, clock, payload,
-                )
-                .await
-            }
+            "WatchRollout" => Box::pin(gatewright_watch_rollout::handle(
+                store, clock, config, payload,
+            )),
+            "StartRelease" => Box::pin(gatewright_start_release::handle(
+                store, executions, clock, config, payload,
+            )),
+            "FinishRelease" => Box::pin(gatewright_finish_release::handle(
+                store, builds, registry, clock, payload,
+            )),
+            "FinishBuild" => Box::pin(gatewright_finish_build::handle(
+                store, builds, registry, clock, payload,
+            )),
+            "Sweep" => Box::pin(gatewright_sweep::handle(
+                store, builds, registry, metrics, executions, clock, payload,
+            )),
             other => panic!("the machine names a function {other:?} that there is none of"),
-        }
+        };
+        handled.await
     }
 
     /// The event of a build's end.

@@ -177,6 +177,18 @@ async fn a_pagerduty_that_is_down_is_tried_again_and_silences_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_pagerduty_that_hangs_silences_nobody_else() {
+    let world = in_doubt(definition()).await;
+    let (told, pager) = (Told::default(), FakePager::with(&["default", "other"]));
+    pager.hangs(true);
+    assert_ne!(told.of(&world, &pager).await, all_told());
+    assert!(told.mailed("failed dirty"), "the mail went out meanwhile");
+    pager.hangs(false);
+    assert_eq!(told.of(&world, &pager).await, all_told());
+    assert_eq!(services(&pager), ["default"]);
+}
+
+#[tokio::test]
 async fn a_slack_that_is_down_lets_nobody_sleep() {
     let world = in_doubt(definition()).await;
     let (told, pager) = (Told::default(), FakePager::with(&["default"]));

@@ -111,9 +111,7 @@ struct Slow<'a>(&'a World);
 impl Builds for Slow<'_> {
     async fn start(&self, order: &BuildOrder) -> Result<BuildSeen, ServiceError> {
         let seen = self.0.builds.start(order).await;
-        let detail = json!({ "status": "ABORTED", "name": "second", "cause": null, "error": null });
-        let event =
-            json!({ "detail-type": "Step Functions Execution Status Change", "detail": detail });
+        let event = self.0.stopped("second").await;
         self.0.call("FinishRelease", event).await.unwrap();
         seen
     }

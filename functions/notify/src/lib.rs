@@ -12,7 +12,6 @@ mod page;
 mod tell;
 
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
-use gatewright_aws::Clock;
 use gatewright_aws::config::Config;
 use gatewright_aws::links::Links;
 use gatewright_aws::pagerduty::Pager;
@@ -20,6 +19,8 @@ use gatewright_aws::slack::Chat;
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
 use gatewright_aws::topics::Topics;
+use gatewright_aws::{Clock, Patience};
+use gatewright_domain::ErrorName;
 use gatewright_domain::ledger::Event;
 use gatewright_handler::{Failure, parse};
 use serde_json::{Value, json};
@@ -43,6 +44,10 @@ pub struct Desk<'a, T, H, P, N, C> {
     pub config: &'a Config,
 }
 
+/// How long one batch pages at most, so that Slack is told within the function's
+/// 30 s whatever PagerDuty does.
+const PAGING_SECONDS: u32 = 10;
+
 /// Tells of the events of a batch, in order; names those that must be repeated.
 ///
 /// # Errors
@@ -57,7 +62,7 @@ where
     H: Chat,
     P: Pager,
     N: Topics,
-    C: Clock,
+    C: Clock + Patience,
 {
     let batch: StreamEvent = parse(raw)?;
     let mut events = Vec::new();
@@ -69,8 +74,19 @@ where
     // Before anything that could hold it up: a Slack that is down must not let
     // anybody sleep.
     let mut paged = Vec::new();
-    for (_, event) in &events {
-        paged.push(page::page(desk, event).await);
+    let paging = async {
+        for (_, event) in &events {
+            paged.push(page::page(desk, event).await);
+        }
+    };
+    if desk
+        .clock
+        .within(PAGING_SECONDS, Box::pin(paging))
+        .await
+        .is_none()
+    {
+        let late = || Failure::new(ErrorName::Transient, "PagerDuty does not answer in time");
+        paged.resize_with(events.len(), || Err(late()));
     }
     for ((number, event), paged) in events.into_iter().zip(paged) {
         // And a PagerDuty that is down must not silence Slack: what it is tried

@@ -370,9 +370,15 @@ pub struct FakePager {
     services: Vec<String>,
     incidents: Mutex<BTreeMap<(String, String), Vec<Page>>>,
     refusals: Mutex<BTreeMap<String, Kind>>,
+    hangs: Mutex<bool>,
 }
 
 impl FakePager {
+    /// Whether pages get no answer from now on.
+    pub fn hangs(&self, hangs: bool) {
+        *locked(&self.hangs) = hangs;
+    }
+
     /// A PagerDuty with routing keys for these services.
     pub fn with(services: &[&str]) -> Self {
         Self {
@@ -407,6 +413,10 @@ impl Pager for FakePager {
 
     async fn trigger(&self, service: &str, page: &Page) -> Result<(), ServiceError> {
         let action = "pagerduty:trigger";
+        let hangs = *locked(&self.hangs);
+        if hangs {
+            return std::future::pending().await;
+        }
         if let Some(kind) = locked(&self.refusals).get(service) {
             let why = "a failure that the test asked for";
             return Err(ServiceError::of(action, *kind, why));
