@@ -71,7 +71,7 @@ pub(crate) async fn pass<T: Table>(
         let over = last_attempts(&records);
         let passed = |at| {
             let of = |r: &&StageRecord| r.index == at && r.status == StageStatus::Passed;
-            at == record.index || over.iter().any(|r| of(r))
+            at == record.index || over.iter().any(of)
         };
         let mut all = running.definition.stages_in(running.route(), environment);
         let last = !stage.undoes() && all.all(passed);
