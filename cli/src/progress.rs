@@ -1,6 +1,6 @@
 //! How far a release has come, stage by stage: pure, from what is recorded.
 
-use crate::story::Story;
+use crate::story::{Story, Waits};
 use crate::style::{BAD, GOOD, HEAD, SOFT, WAITING, padded, paint, widest};
 use gatewright_domain::Timestamp;
 use gatewright_domain::approval::{Choice, Request, State as Asking};
@@ -70,8 +70,8 @@ pub fn stages(story: &Story) -> Vec<Stage> {
             (None, None) => {
                 let environment = stage.environment.as_ref();
                 let cleared = stage.is_cleared();
-                let held = waits.take_if(|(name, _)| cleared && environment == Some(name));
-                unbegun(&story.head, stage, held.map(|(_, because)| because))
+                let held = waits.take_if(|w| cleared && environment == Some(w.environment));
+                unbegun(&story.head, stage, held.as_ref())
             }
         }
     });
@@ -91,18 +91,23 @@ fn blank(stage: &Defined, state: State) -> Stage {
     }
 }
 
-fn unbegun(head: &Head, stage: &Defined, because: Option<&[Obstacle]>) -> Stage {
+fn unbegun(head: &Head, stage: &Defined, waits: Option<&Waits<'_>>) -> Stage {
     let stopped_here = head
         .failure
         .as_ref()
         .filter(|failure| failure.stage.as_ref() == Some(&stage.name));
-    match (because, stopped_here) {
+    match (waits, stopped_here) {
         (_, Some(failure)) => Stage {
             notes: vec![short_line(&failure.cause, 300)],
             ..blank(stage, State::Failed)
         },
-        (Some(because), None) => Stage {
-            notes: because.iter().map(words::obstacle).collect(),
+        (Some(waits), None) => Stage {
+            notes: waits
+                .because
+                .iter()
+                .map(words::obstacle)
+                .chain(waits.too_early.clone())
+                .collect(),
             ..blank(stage, State::Waiting)
         },
         (None, None) if head.status.has_ended() => blank(stage, State::NotReached),
@@ -334,6 +339,7 @@ pub struct Shown<'a> {
 struct WaitsFor<'a> {
     environment: &'a str,
     because: &'a [Obstacle],
+    given_up: Option<Timestamp>,
 }
 
 impl<'a> Shown<'a> {
@@ -355,9 +361,10 @@ impl<'a> Shown<'a> {
             stage: head.stage.as_ref().map(|s| s.as_str()),
             failure: head.failure.as_ref(),
             flags: &head.flags,
-            waits_for: story.waits_for().map(|(environment, because)| WaitsFor {
-                environment: environment.as_str(),
-                because,
+            waits_for: story.waits_for().map(|waits| WaitsFor {
+                environment: waits.environment.as_str(),
+                because: waits.because,
+                given_up: waits.given_up,
             }),
             stages: stages(story),
         }

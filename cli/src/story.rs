@@ -10,8 +10,21 @@ use gatewright_domain::ledger::{Broken, Event, Fact, verify};
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::{Head, StageRecord};
-use gatewright_domain::{Digest, EnvironmentName, ReleaseId};
-use gatewright_views::Asked;
+use gatewright_domain::{Digest, EnvironmentName, ReleaseId, Timestamp};
+use gatewright_views::{Asked, words};
+
+/// What a release waits for.
+#[derive(Debug, Clone)]
+pub struct Waits<'a> {
+    /// The environment.
+    pub environment: &'a EnvironmentName,
+    /// What stands in the way.
+    pub because: &'a [Obstacle],
+    /// When it is given up.
+    pub given_up: Option<Timestamp>,
+    /// That this is before the way is free, where it is.
+    pub too_early: Option<String>,
+}
 
 /// All that is recorded of one release, and who is who now.
 #[derive(Debug, Clone)]
@@ -80,9 +93,8 @@ impl Story {
             .find(|asked| asked.request.state == State::Open)
     }
 
-    /// The environment that it waits for, if it waits for one, and what stands in
-    /// the way.
-    pub fn waits_for(&self) -> Option<(&EnvironmentName, &[Obstacle])> {
+    /// The environment that it waits for, if it waits for one.
+    pub fn waits_for(&self) -> Option<Waits<'_>> {
         if self.head.status.has_ended() {
             return None;
         }
@@ -92,8 +104,17 @@ impl Story {
                 Fact::DeployDelayed {
                     environment,
                     because,
+                    until,
+                    given_up,
                     ..
-                } => waiting = Some((environment, because.as_slice())),
+                } => {
+                    waiting = Some(Waits {
+                        environment,
+                        because,
+                        too_early: words::too_early(*until, *given_up),
+                        given_up: *given_up,
+                    });
+                }
                 Fact::DeployCleared { .. } => waiting = None,
                 _ => {}
             }

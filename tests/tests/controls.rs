@@ -12,6 +12,7 @@ use gatewright_domain::release::Status;
 use gatewright_tests::machine::Stand;
 use gatewright_tests::world::id;
 use gatewright_tests::{Run, World};
+use gatewright_views::words;
 use serde_json::{Value, json};
 
 const STAGING: &str = "Deploy to Staging: clear to deploy";
@@ -234,6 +235,12 @@ async fn who_waits_too_long_is_given_up_with_all_reasons() {
     let mut run = Run::start(&world, "first", World::push());
     assert_eq!(drive(&world, &mut run).await, waits(PRODUCTION));
     assert_eq!(because(&world, "first").await.len(), 2);
+    // It says at once that it cannot live to see the end of the freeze.
+    let events = world.store.ledger(&id("first")).await.unwrap();
+    let told = events.iter().map(|event| words::fact(&event.fact)).last();
+    let told = told.unwrap();
+    assert!(told.contains("It is given up 2026-"), "{told}");
+    assert!(told.contains("before that is over"), "{told}");
     sweep(&world, 86_400).await;
     assert_eq!(drive(&world, &mut run).await, ended("failed-clean"));
     let cause = cause(&world, "first").await;
@@ -573,6 +580,24 @@ async fn orders_are_a_ledger_that_can_be_verified() {
         (
             json!({ "order": "halt", "of": { "release": "none" }, "reason": "x" }),
             "there is no release",
+        ),
+        (
+            json!({ "order": "halt", "of": { "pipeline": "pl-gps-002" }, "reason": "x" }),
+            "there is no pipeline pl-gps-002",
+        ),
+        (
+            freeze(
+                &world,
+                json!({ "pipeline": "production", "environment": null }),
+            ),
+            "there is no pipeline production",
+        ),
+        (
+            freeze(
+                &world,
+                json!({ "pipeline": "pl-gps-001", "environment": "prodution" }),
+            ),
+            "did you mean \"production\"?",
         ),
         (
             json!({ "order": "thaw", "freeze": 9, "reason": "x" }),

@@ -43,7 +43,9 @@ JSON:
   {\"number\", \"by\", \"at\", \"order\"}";
 
 pub const FREEZE: &str = "\
-Deploys that come in these times wait until the freeze is over. Rollbacks pass, unless it binds them.
+Deploys that come in these times wait until the freeze is over, as long as the environment's `wait`
+lets them (a day unless the definition says otherwise); then they are given up. The answer names the
+environments where that is shorter than the freeze. Rollbacks pass, unless it binds them.
 
 Example:
   gatewright freeze /production --for 3d --reason \"sale\"

@@ -180,6 +180,7 @@ impl Example {
             environment: lock.environment,
             because: vec![Obstacle::Lock { holder }],
             until: None,
+            given_up: None,
         };
         example.commit(vec![queued], |_| {}, fact).await;
         example.clock.pass(60);

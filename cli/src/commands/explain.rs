@@ -6,7 +6,7 @@ use crate::connect::Reach;
 use crate::error::{Code, Failed};
 use crate::out::Out;
 use crate::progress::{Stage, State, headline, stages};
-use crate::story::Story;
+use crate::story::{Story, Waits};
 use crate::style::{COPY, HEAD, paint};
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
@@ -229,14 +229,21 @@ async fn queued<T: Table>(
     story: &Story,
     now: Timestamp,
 ) -> Result<Explained, Failed> {
-    let Some((environment, because)) = story.waits_for() else {
+    let Some(waits) = story.waits_for() else {
         return Ok(Explained::default());
     };
+    let Waits {
+        environment,
+        because,
+        ..
+    } = waits;
     let mut explained = Explained::default();
     explained.why.push(format!(
         "It waits for {environment}: {}.",
         words::obstacles(because)
     ));
+    let early = waits.too_early.map(|early| format!("{early}."));
+    explained.why.extend(early);
     for obstacle in because {
         explained
             .helps

@@ -1,6 +1,7 @@
 //! `gatewright halt`, `resume`, `hold`, `unhold`, `freeze`, `thaw`, `break-glass`
 //! and `orders`.
 
+mod place;
 mod times;
 
 use crate::args::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Unhold};
@@ -12,9 +13,9 @@ use crate::signed::{self, What};
 use crate::style::{COPY, GOOD, HEAD, SOFT, WAITING, paint};
 use gatewright_aws::table::Table;
 use gatewright_aws::{Clock, Store, SystemClock};
+use gatewright_domain::Timestamp;
 use gatewright_domain::control::{Controls, Halt as InForce};
 use gatewright_domain::order::{Given, Order, Runs, Target, UnderWay, place, verify};
-use gatewright_domain::{EnvironmentName, PipelineId, Timestamp};
 use gatewright_views::text::{line, relative, utc};
 use serde_json::json;
 use std::path::Path;
@@ -108,11 +109,13 @@ pub async fn unhold(args: &Unhold, at: Option<&Path>, out: &Out) -> Result<Code,
 /// # Errors
 /// When the times do not read, or the order is refused.
 pub async fn freeze(args: &Freeze, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
-    let (pipeline, environment) = frozen_place(&args.place)?;
+    let now = SystemClock.now();
+    let times = times::of(args, now)?;
+    let (pipeline, environment) = place::frozen(&args.place)?;
     let order = Order::Freeze {
-        pipeline,
-        environment,
-        times: times::of(args, SystemClock.now())?,
+        pipeline: pipeline.clone(),
+        environment: environment.clone(),
+        times: times.clone(),
         running: match args.running {
             Running::Finish => UnderWay::Finish,
             Running::Stop => UnderWay::Stop,
@@ -120,8 +123,15 @@ pub async fn freeze(args: &Freeze, at: Option<&Path>, out: &Out) -> Result<Code,
         rollbacks: args.rollbacks_too,
         reason: args.why.reason.clone(),
     };
-    order.check(SystemClock.now()).map_err(Failed::usage)?;
-    give(&reach(at).await?, args.why.person.as_deref(), order, out).await
+    order.check(now).map_err(Failed::usage)?;
+    let reach = reach(at).await?;
+    let known = place::known(&reach.store, &reach.pipelines()).await?;
+    let about = place::about(&known, pipeline.as_ref(), environment.as_ref())?;
+    let code = give(&reach, args.why.person.as_deref(), order, out).await?;
+    for warning in place::too_short(&about, &times, now) {
+        out.aside(warning);
+    }
+    Ok(code)
 }
 
 /// Ends a freeze.
@@ -200,30 +210,6 @@ async fn target(reach: &Reach, named: &str) -> Result<Target, Failed> {
     }
     let head = lookup::release(&reach.store, &pipelines, named).await?;
     Ok(Target::Release(head.release))
-}
-
-type Frozen = (Option<PipelineId>, Option<EnvironmentName>);
-
-/// `all`, `PIPELINE`, `PIPELINE/ENVIRONMENT` or `/ENVIRONMENT`.
-fn frozen_place(text: &str) -> Result<Frozen, Failed> {
-    if text == "all" {
-        return Ok((None, None));
-    }
-    let (pipeline, environment) = text.split_once('/').unwrap_or((text, ""));
-    let wrong = |error: gatewright_domain::ids::InvalidId| Failed::usage(error.to_string());
-    let pipeline = match pipeline {
-        "" => None,
-        named => Some(named.parse().map_err(wrong)?),
-    };
-    let environment = match environment {
-        "" => None,
-        named => Some(named.parse().map_err(wrong)?),
-    };
-    match (&pipeline, &environment) {
-        (None, None) => Err(Failed::usage("freeze what?")
-            .help("PIPELINE, PIPELINE/ENVIRONMENT, /ENVIRONMENT of every pipeline, or all")),
-        (Some(_), _) | (None, Some(_)) => Ok((pipeline, environment)),
-    }
 }
 
 /// Lists what is in force and what was ordered.

@@ -116,6 +116,9 @@ pub enum Fact {
         because: Vec<Obstacle>,
         /// Until when at least, as far as that is known.
         until: Option<Timestamp>,
+        /// When the release is given up if it still waits then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        given_up: Option<Timestamp>,
     },
     /// A person told the release to stop before its next change.
     ReleaseHalted {

@@ -314,6 +314,7 @@ async fn queue<T: Table>(
             environment: environment.clone(),
             because: because.clone(),
             until,
+            given_up: Some(deadline),
         });
     }
     if looked.mine.is_none() {

@@ -1,19 +1,23 @@
 //! People's orders, given and taken into effect.
 
+mod place;
+mod who;
+
 use crate::doubt::known_again;
 use crate::undo::{lifting, resolving};
-use crate::{Running, hand_on, until_settled};
+use crate::{hand_on, until_settled};
 use gatewright_aws::origins::Outside;
-use gatewright_aws::store::{Commit, InForce, Store, WaitKey};
+use gatewright_aws::store::{Commit, Store};
 use gatewright_aws::table::{Table, Write};
 use gatewright_domain::control::{Glass, Said};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Hold;
 use gatewright_domain::order::{Given, Order, Target};
 use gatewright_domain::people::Person;
-use gatewright_domain::release::Head;
-use gatewright_domain::{EnvironmentName, ErrorName, GroupName, PipelineId, ReleaseId, Timestamp};
+use gatewright_domain::{EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
+use place::{is_known, known_environment, placed};
+use who::{about, may_give};
 
 /// Records an order and puts it into force, in one transaction; then hands on what
 /// it has freed.
@@ -30,6 +34,7 @@ pub async fn order<T: Table, R: Outside>(
     now: Timestamp,
 ) -> Result<Given, Failure> {
     let order = placed(store, order).await?;
+    is_known(store, &order).await?;
     may_give(store, by, &order).await?;
     let opened = opened(store, &order).await?;
     let given = until_settled(|| give(store, by, order.clone(), now)).await?;
@@ -189,64 +194,6 @@ async fn effect<T: Table>(store: &Store<T>, given: &Given) -> Result<Effect, Fai
     }
 }
 
-/// The order with the environment that it is about. Broken glass that names none
-/// counts in the one that the release waits for: nobody who may let it into
-/// staging lets it into production with that.
-async fn placed<T: Table>(store: &Store<T>, order: Order) -> Result<Order, Failure> {
-    let Order::BreakGlass {
-        release,
-        environment,
-        reason,
-    } = order
-    else {
-        return Ok(order);
-    };
-    let running = Running::read(store, &release).await?;
-    let known = &running.definition.environments;
-    let names = || {
-        let names: Vec<&str> = known.keys().map(EnvironmentName::as_str).collect();
-        names.join(", ")
-    };
-    let environment = match environment {
-        Some(named) if known.contains_key(&named) => named,
-        Some(named) => {
-            let pipeline = &running.head.value.pipeline;
-            let why = format!("{pipeline} has no environment {named}; it has {}", names());
-            return Err(Failure::bad_input(why));
-        }
-        None => waited_for(store, &running).await?.ok_or_else(|| {
-            Failure::bad_input(format!(
-                "{} waits for no environment now: say in which the glass is to be broken, with --environment; it has {}",
-                running.head.value.title(),
-                names()
-            ))
-        })?,
-    };
-    Ok(Order::BreakGlass {
-        release,
-        environment: Some(environment),
-        reason,
-    })
-}
-
-/// The environment that the release waits for.
-async fn waited_for<T: Table>(
-    store: &Store<T>,
-    running: &Running,
-) -> Result<Option<EnvironmentName>, Failure> {
-    let release = &running.head.value.release;
-    for (index, stage) in running.definition.path(running.route()) {
-        if !stage.is_cleared() {
-            continue;
-        }
-        let wait = store.wait(&WaitKey::lock(release, index)).await?;
-        if wait.is_some_and(|wait| wait.value.answer.is_none()) {
-            return Ok(stage.environment.clone());
-        }
-    }
-    Ok(None)
-}
-
 /// A change of a release that has not ended.
 async fn running<T: Table>(store: &Store<T>, release: &ReleaseId) -> Result<Commit, Failure> {
     let head = store.known_head(release).await?;
@@ -255,136 +202,6 @@ async fn running<T: Table>(store: &Store<T>, release: &ReleaseId) -> Result<Comm
         return Err(Failure::new(ErrorName::ReleaseEnded, why));
     }
     Ok(Commit::of(&head))
-}
-
-async fn known_environment<T: Table>(
-    store: &Store<T>,
-    pipeline: &PipelineId,
-    environment: &EnvironmentName,
-) -> Result<(), Failure> {
-    let definition = store.live_definition(pipeline).await?;
-    let definition = definition.ok_or_else(|| {
-        Failure::new(
-            ErrorName::UnknownPipeline,
-            format!("there is no pipeline {pipeline}"),
-        )
-    })?;
-    if definition.environments.contains_key(environment) {
-        return Ok(());
-    }
-    let known: Vec<&str> = definition.environments.keys().map(|e| e.as_str()).collect();
-    Err(Failure::bad_input(format!(
-        "{pipeline} has no environment {environment:?}; it has {}",
-        known.join(", "),
-        environment = environment.as_str()
-    )))
-}
-
-/// Whether the person may give the order. Anybody who is known may stop; who lets
-/// through what was stopped must be of a group that approves there.
-async fn may_give<T: Table>(store: &Store<T>, by: &Person, order: &Order) -> Result<(), Failure> {
-    if !order.loosens() {
-        return Ok(());
-    }
-    let directory = store.directory().await?.value;
-    let groups = approving(store, order).await?;
-    // Where nobody approves, everybody who is known may.
-    let allowed = match &groups {
-        Some(groups) if groups.is_empty() => true,
-        Some(groups) => groups
-            .iter()
-            .any(|group| directory.is_member(&by.id, group)),
-        None => directory
-            .groups
-            .iter()
-            .any(|group| group.members.contains(&by.id)),
-    };
-    if allowed {
-        return Ok(());
-    }
-    let who = match groups {
-        Some(groups) => {
-            let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
-            format!("members of {} may", names.join(" or "))
-        }
-        None => "members of a group that approves may".to_owned(),
-    };
-    let why = format!("{} may not order this: {who}", by.name);
-    Err(Failure::new(ErrorName::AccessDenied, why))
-}
-
-/// The groups that approve changes of what an order is about; nothing when it is
-/// about more than one pipeline.
-async fn approving<T: Table>(
-    store: &Store<T>,
-    order: &Order,
-) -> Result<Option<Vec<GroupName>>, Failure> {
-    let (pipeline, environment) = match about(store, order).await? {
-        (Some(pipeline), environment) => (pipeline, environment),
-        (None, _) => return Ok(None),
-    };
-    let Some(definition) = store.live_definition(&pipeline).await? else {
-        return Ok(None);
-    };
-    let there = definition.approvers_of(environment.as_ref());
-    // Nobody approves there: its rules are still passed by nobody but somebody who
-    // approves something in the pipeline.
-    let strict = matches!(order, Order::BreakGlass { .. });
-    Ok(Some(if strict && there.is_empty() {
-        definition.approvers_of(None)
-    } else {
-        there
-    }))
-}
-
-/// The pipeline and the environment that an order is about, as far as it is about
-/// one.
-async fn about<T: Table>(
-    store: &Store<T>,
-    order: &Order,
-) -> Result<(Option<PipelineId>, Option<EnvironmentName>), Failure> {
-    let of_release = |head: Head| (Some(head.pipeline), None);
-    Ok(match order {
-        Order::Halt { of, .. } | Order::Resume { of, .. } => match of {
-            Target::All => (None, None),
-            Target::Pipeline(pipeline) => (Some(pipeline.clone()), None),
-            Target::Release(release) => of_release(store.known_head(release).await?.value),
-        },
-        Order::BreakGlass {
-            release,
-            environment,
-            ..
-        } => {
-            let (pipeline, _) = of_release(store.known_head(release).await?.value);
-            (pipeline, environment.clone())
-        }
-        Order::Hold {
-            pipeline,
-            environment,
-            ..
-        }
-        | Order::Unhold {
-            pipeline,
-            environment,
-            ..
-        }
-        | Order::Lift {
-            pipeline,
-            environment,
-            ..
-        } => (Some(pipeline.clone()), Some(environment.clone())),
-        Order::Resolve { release, .. } => of_release(store.known_head(release).await?.value),
-        Order::Freeze {
-            pipeline,
-            environment,
-            ..
-        } => (pipeline.clone(), environment.clone()),
-        Order::Thaw { freeze, .. } => {
-            let InForce { controls, .. } = store.controls().await?;
-            let known = controls.freezes.into_iter().find(|f| f.number == *freeze);
-            known.map_or((None, None), |f| (f.pipeline, f.environment))
-        }
-    })
 }
 
 /// The environment that the order opens for those who wait. Where it may open

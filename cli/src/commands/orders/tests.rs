@@ -58,16 +58,66 @@ fn a_freeze_is_for_a_time_until_a_time_or_again_and_again() {
 
 #[test]
 fn a_freeze_is_of_everything_a_pipeline_an_environment_or_both() {
-    let place = |text: &str| {
-        let (pipeline, environment) = frozen_place(text).unwrap();
-        place(pipeline.as_ref(), environment.as_ref())
+    let said = |text: &str| {
+        let (pipeline, environment) = place::frozen(text).unwrap();
+        gatewright_domain::order::place(pipeline.as_ref(), environment.as_ref())
     };
-    assert_eq!(place("all"), "everything");
-    assert_eq!(place("pl-gps-001"), "pl-gps-001");
-    assert_eq!(place("pl-gps-001/production"), "pl-gps-001/production");
-    assert_eq!(place("/production"), "every production");
-    assert!(frozen_place("/").is_err());
-    assert!(frozen_place("/Production").is_err());
+    assert_eq!(said("all"), "everything");
+    assert_eq!(said("pl-gps-001"), "pl-gps-001");
+    assert_eq!(said("pl-gps-001/production"), "pl-gps-001/production");
+    assert_eq!(said("/production"), "every production");
+    assert!(place::frozen("/").is_err());
+    assert!(place::frozen("/Production").is_err());
+}
+
+#[test]
+fn a_misspelt_freeze_is_none() {
+    let known = [gatewright_fakes::definition()];
+    let wrong = |text: &str| {
+        let (pipeline, environment) = place::frozen(text).unwrap();
+        let about = place::about(&known, pipeline.as_ref(), environment.as_ref());
+        let failed = about.unwrap_err();
+        format!("{} / {}", failed.what, failed.help.unwrap_or_default())
+    };
+    assert_eq!(
+        wrong("production"),
+        "there is no pipeline \"production\" / it is an environment: /production freezes that of every pipeline, pl-gps-001/production that of one"
+    );
+    let near = "there is no pipeline \"pl-gps-01\"; did you mean \"pl-gps-001\"? / ";
+    assert!(
+        wrong("pl-gps-01").starts_with(near),
+        "{}",
+        wrong("pl-gps-01")
+    );
+    let near = "no pipeline has an environment \"prodution\"; did you mean \"production\"? / ";
+    assert!(
+        wrong("/prodution").starts_with(near),
+        "{}",
+        wrong("/prodution")
+    );
+    let near = "pl-gps-001 has no environment \"stging\"; did you mean \"staging\"? / ";
+    let said = wrong("pl-gps-001/stging");
+    assert!(said.starts_with(near), "{said}");
+}
+
+#[test]
+fn a_freeze_says_whom_it_ends() {
+    let known = [gatewright_fakes::definition()];
+    let said = |text: &str, line: &str| {
+        let (pipeline, environment) = place::frozen(text).unwrap();
+        let about = place::about(&known, pipeline.as_ref(), environment.as_ref());
+        let times = times::of(&asked(line), now()).unwrap();
+        place::too_short(&about.unwrap(), &times, now())
+    };
+    assert!(said("/production", "x|--for|20h|--reason|x").is_empty());
+    let weekend = "x|--every|fri 16:00..mon 08:00|--reason|x";
+    let told = said("/production", weekend);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("releases wait for pl-gps-001/production no longer than 1 d"),
+        "{told:?}"
+    );
+    assert_eq!(said("all", weekend).len(), 2);
 }
 
 #[test]

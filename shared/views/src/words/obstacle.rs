@@ -2,6 +2,7 @@
 
 use super::fact::of_kind;
 use crate::text::{listed, short_line, utc};
+use gatewright_domain::Timestamp;
 use gatewright_domain::control::Said;
 use gatewright_domain::decide::Obstacle;
 use gatewright_domain::ledger::Fact;
@@ -50,6 +51,15 @@ pub fn obstacles(all: &[Obstacle]) -> String {
     listed(&each)
 }
 
+/// That a release is given up before what it waits for is over, where it is.
+pub fn too_early(until: Option<Timestamp>, given_up: Option<Timestamp>) -> Option<String> {
+    let at = given_up.filter(|at| until.is_some_and(|until| *at < until))?;
+    Some(format!(
+        "It is given up {}, before that is over: the environment's `wait` is shorter",
+        utc(at)
+    ))
+}
+
 /// What people ordered of a release, and what it means for its environments.
 pub(super) fn of_order(fact: &Fact) -> String {
     let by = |said: &Said| format!("{}: {}", said.by, short_line(&said.reason, MOST));
@@ -58,11 +68,17 @@ pub(super) fn of_order(fact: &Fact) -> String {
             environment,
             because,
             until,
+            given_up,
             ..
         } => {
+            let early = too_early(*until, *given_up).map(|early| format!(". {early}"));
             let until =
                 until.map_or_else(String::new, |at| format!(", until {} at least", utc(at)));
-            format!("It waits for {environment}{until}: {}", obstacles(because))
+            format!(
+                "It waits for {environment}{until}: {}{}",
+                obstacles(because),
+                early.unwrap_or_default()
+            )
         }
         Fact::ReleaseHalted { said } => format!("It was told to stop by {}", by(said)),
         Fact::ReleaseResumed { said } => format!("It was told to go on by {}", by(said)),

@@ -91,6 +91,7 @@ pub fn facts(text: &str) -> Vec<Fact> {
             environment: production(),
             because: obstacles(text),
             until: Some(now()),
+            given_up: Some(now()),
         },
         Fact::ReleaseHalted { said: said(text) },
         Fact::ReleaseResumed { said: said(text) },
