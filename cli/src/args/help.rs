@@ -38,7 +38,8 @@ JSON of an environment:
   {\"environments\": [{\"pipeline\", \"environment\", \"current\"?, \"approved_by\": [name], \"lock\", \"waiting\": [..],
     \"controls\": {\"halts\", \"freezes\"}, \"window\": {\"is\": \"open\"|\"closed\"|\"unreadable\", ..}?, \"stays_back\": [..], \"last_rollback\"?}]}
 JSON of the summary:
-  {\"pipelines\": [{\"pipeline\", \"version\"?, \"environments\": [{\"name\", \"current\"?, \"holder\"?, \"queue\": [..]}],
+  {\"pipelines\": [{\"pipeline\", \"version\"?, \"environments\": [{\"name\", \"current\"?, \"holder\"?, \"hold\"?,
+    \"doubts\"?, \"queue\": [..]}],
     \"releases\": [head]}]}";
 
 pub const ROLLBACK: &str = "\

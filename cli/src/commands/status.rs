@@ -9,12 +9,12 @@ use crate::lookup;
 use crate::out::Out;
 use crate::progress::{Shown, flags, headline, lines, stages, status};
 use crate::story::Story;
-use crate::style::{HEAD, SOFT, WAITING, padded, paint, widest};
+use crate::style::{BAD, HEAD, SOFT, WAITING, padded, paint, widest};
 use crate::watch;
 use gatewright_aws::table::Table;
 use gatewright_aws::tasks::{Executions, StepFunctions};
 use gatewright_aws::{Clock, Store, SystemClock};
-use gatewright_domain::lock::{Holder, Waiting};
+use gatewright_domain::lock::{Doubt, Hold, Holder, Waiting};
 use gatewright_domain::release::{Deployment, Head};
 use gatewright_domain::text::spoken;
 use gatewright_domain::{Digest, EnvironmentName, PipelineId, ReleaseId, Timestamp};
@@ -142,6 +142,12 @@ struct InShort {
     name: EnvironmentName,
     current: Option<Deployment>,
     holder: Option<Holder>,
+    /// A person who keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<Hold>,
+    /// The releases that left it unknown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    doubts: Vec<Doubt>,
     queue: Vec<Waiting>,
 }
 
@@ -167,10 +173,13 @@ pub async fn summary<T: Table>(
             None => None,
         };
         for name in definition.iter().flat_map(|d| d.environments.keys()) {
+            let (lock, _) = store.lock(pipeline, name).await?;
             summary.environments.push(InShort {
                 name: name.clone(),
                 current: store.current(pipeline, name).await?,
-                holder: store.lock(pipeline, name).await?.0.holder,
+                holder: lock.holder,
+                hold: lock.hold,
+                doubts: lock.doubts,
                 queue: store.queue(pipeline, name).await?,
             });
         }
@@ -180,7 +189,10 @@ pub async fn summary<T: Table>(
                 .extend(store.head(&id).await?.map(|seen| seen.value));
         }
         for place in &summary.environments {
-            let known = titles(store, place.holder.as_ref(), &place.queue).await?;
+            let holder = place.holder.as_ref().map(|holder| &holder.release);
+            let doubts = place.doubts.iter().map(|doubt| &doubt.release);
+            let who = holder.into_iter().chain(doubts);
+            let known = titles(store, who, place.current.as_ref(), &place.queue).await?;
             summary.titles.extend(known);
         }
         all.push(summary);
@@ -188,15 +200,16 @@ pub async fn summary<T: Table>(
     Ok(all)
 }
 
-/// The titles of those who hold or wait.
-async fn titles<T: Table>(
+/// The titles of those who hold or wait, and of the version that runs.
+async fn titles<'a, T: Table>(
     store: &Store<T>,
-    holder: Option<&Holder>,
-    waiting: &[Waiting],
+    who: impl Iterator<Item = &'a ReleaseId>,
+    current: Option<&'a Deployment>,
+    waiting: &'a [Waiting],
 ) -> Result<BTreeMap<ReleaseId, String>, Failed> {
-    let holder = holder.into_iter().map(|holder| &holder.release);
     let mut titles = BTreeMap::new();
-    for id in holder.chain(waiting.iter().map(|entry| &entry.release)) {
+    let runs = current.map(Deployment::version_of);
+    for id in who.chain(runs).chain(waiting.iter().map(|w| &w.release)) {
         if let Some(seen) = store.head(id).await? {
             titles.insert(id.clone(), seen.value.title());
         }
@@ -240,9 +253,8 @@ fn of_place(place: &InShort, summary: &Summary, now: Timestamp) -> String {
     let mut said = vec![match &place.current {
         None => paint(SOFT, "nothing runs there yet"),
         Some(current) => format!(
-            "runs {} ({}) for {}",
-            line(&current.title),
-            current.digest().short(),
+            "runs {} for {}",
+            runs(current, &title(current.version_of())),
             since(now, current.at)
         ),
     }];
@@ -253,6 +265,15 @@ fn of_place(place: &InShort, summary: &Summary, now: Timestamp) -> String {
             format!("held by {} for {held}", title(&holder.release)),
         ));
     }
+    for doubt in &place.doubts {
+        let (left, release) = (since(now, doubt.since), title(&doubt.release));
+        let text = format!("left unknown by {} for {left}", line(&release));
+        said.push(paint(BAD, text));
+    }
+    if let Some(hold) = &place.hold {
+        let text = format!("kept by {}: {}", hold.by, line(&hold.reason));
+        said.push(paint(WAITING, text));
+    }
     if !place.queue.is_empty() {
         let waiting: Vec<String> = place
             .queue
@@ -262,6 +283,16 @@ fn of_place(place: &InShort, summary: &Summary, now: Timestamp) -> String {
         said.push(paint(WAITING, format!("{} waits", listed(&waiting))));
     }
     said.join(", ")
+}
+
+/// What runs: the version's own title, and who brought it back.
+fn runs(current: &Deployment, version: &str) -> String {
+    let back = match &current.restored {
+        Some(_) => format!(", brought back by {}", line(&current.title)),
+        None => String::new(),
+    };
+    let (commit, digest) = (current.commit.short(), current.digest());
+    format!("{} ({commit}, {}){back}", line(version), digest.short())
 }
 
 fn since(now: Timestamp, at: Timestamp) -> String {
@@ -298,44 +329,4 @@ fn recent(releases: &[Head], now: Timestamp) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::commands::example::{Example, plain};
-
-    #[tokio::test]
-    async fn the_summary_says_what_runs_and_who_holds() {
-        let example = Example::waiting_for_approval().await;
-        let all = summary(&example.store, &["pl-gps-001".parse().unwrap()])
-            .await
-            .unwrap();
-        // The version changes with the language.
-        let version = gatewright_fakes::definition().version().unwrap();
-        let told = plain(&told(&all, example.now()).join("\n"));
-        insta::assert_snapshot!(told.replace(version.short(), "<version>"));
-        let document = serde_json::to_value(&all).unwrap();
-        assert_eq!(document[0]["environments"][0]["name"], "staging");
-        assert_eq!(document[0]["releases"][0]["number"], 1);
-    }
-
-    #[tokio::test]
-    async fn an_environment_is_one_screen() {
-        let example = Example::waiting_for_approval().await;
-        let (pipeline, staging) = ("pl-gps-001".parse().unwrap(), "staging".parse().unwrap());
-        let place = Place::read(&example.store, &pipeline, &staging, example.now()).await;
-        insta::assert_snapshot!(plain(&place.unwrap().lines(example.now()).join("\n")));
-        let production = "production".parse().unwrap();
-        let place = Place::read(&example.store, &pipeline, &production, example.now()).await;
-        insta::assert_snapshot!(plain(&place.unwrap().lines(example.now()).join("\n")));
-    }
-
-    #[tokio::test]
-    async fn one_release_ends_with_what_helps() {
-        let example = Example::low_coverage().await;
-        let told = plain(&one(&example.story().await, example.now()).join("\n"));
-        assert!(told.contains("✗  Unit Test & Coverage"), "{told}");
-        assert!(told.contains("correct it with a new commit"), "{told}");
-        let document = serde_json::to_value(Shown::of(&example.story().await)).unwrap();
-        assert_eq!(document["failure"]["error"], "GateDenied");
-        assert_eq!(document["stages"][6]["state"], "not-reached");
-    }
-}
+mod tests;

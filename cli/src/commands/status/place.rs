@@ -1,6 +1,6 @@
 //! `gatewright status ENVIRONMENT`: one environment on one screen.
 
-use super::{since, titles};
+use super::{runs, since, titles};
 use crate::commands::orders;
 use crate::error::Failed;
 use crate::style::{BAD, HEAD, SOFT, WAITING, paint};
@@ -83,8 +83,10 @@ impl Place {
             pipeline: pipeline.clone(),
             environment: environment.clone(),
         };
-        let holder = place.lock.holder.as_ref();
-        place.titles = titles(store, holder, &place.waiting).await?;
+        let holder = place.lock.holder.as_ref().map(|holder| &holder.release);
+        let doubts = place.lock.doubts.iter().map(|doubt| &doubt.release);
+        let who = holder.into_iter().chain(doubts);
+        place.titles = titles(store, who, place.current.as_ref(), &place.waiting).await?;
         Ok(place)
     }
 
@@ -105,21 +107,12 @@ impl Place {
         let Some(current) = &self.current else {
             return vec![("runs", paint(SOFT, "nothing yet"))];
         };
-        let back = match &current.restored {
-            Some(of) => format!(", brought back: the version of {of}"),
-            None => String::new(),
-        };
         let approved = match self.approved_by.as_slice() {
             [] => paint(SOFT, "nobody was asked"),
             people => listed(people),
         };
-        let (commit, digest) = (current.commit.short(), current.digest());
-        let title = line(&current.title);
         vec![
-            (
-                "runs",
-                format!("{title} ({commit}, {}){back}", digest.short()),
-            ),
+            ("runs", runs(current, &self.title(current.version_of()))),
             (
                 "since",
                 format!("{}, for {}", utc(current.at), since(now, current.at)),
@@ -182,8 +175,8 @@ impl Place {
         }
         for doubt in &self.lock.doubts {
             found.push(format!(
-                "release {} left it unknown, for {}: {}",
-                doubt.release,
+                "{} left it unknown, for {}: {}",
+                self.title(&doubt.release),
                 since(now, doubt.since),
                 line(&doubt.reason)
             ));
@@ -216,7 +209,7 @@ fn rolled_back(rolled: &RolledBack, now: Timestamp) -> String {
     )
 }
 
-/// Who approved that what runs there now may run there, by name.
+/// Who approved that the version that runs there now may run there, by name.
 async fn approvers<T: Table>(
     store: &Store<T>,
     current: Option<&Deployment>,
@@ -225,16 +218,17 @@ async fn approvers<T: Table>(
     let Some(current) = current else {
         return Ok(Vec::new());
     };
-    let head = store.known_head(&current.release).await?.value;
+    let version = current.version_of();
+    let head = store.known_head(version).await?.value;
     let definition = store.definition(&head.pipeline, &head.version).await?;
     let about = |index: usize| {
         let stage = definition.as_ref().and_then(|d| d.stages.get(index));
         stage.is_some_and(|stage| stage.environment.as_ref() == Some(environment))
     };
     let mut names = Vec::new();
-    let requests = store.approvals(&current.release).await?;
+    let requests = store.approvals(version).await?;
     for request in requests.iter().filter(|request| about(request.index)) {
-        let decisions = store.decisions(&current.release, request.index).await?;
+        let decisions = store.decisions(version, request.index).await?;
         let directory = store.directory().await?.value;
         for decision in decisions.iter().filter(|d| d.choice == Choice::Approve) {
             let name = gatewright_views::asked::name(&directory, &decision.person);

@@ -1,0 +1,86 @@
+use super::*;
+use crate::commands::example::{Example, plain};
+use gatewright_aws::store::current_write;
+use gatewright_fakes::MemoryTable;
+
+#[tokio::test]
+async fn the_summary_says_what_runs_and_who_holds() {
+    let example = Example::waiting_for_approval().await;
+    let all = summary(&example.store, &["pl-gps-001".parse().unwrap()])
+        .await
+        .unwrap();
+    // The version changes with the language.
+    let version = gatewright_fakes::definition().version().unwrap();
+    let told = plain(&told(&all, example.now()).join("\n"));
+    insta::assert_snapshot!(told.replace(version.short(), "<version>"));
+    let document = serde_json::to_value(&all).unwrap();
+    assert_eq!(document[0]["environments"][0]["name"], "staging");
+    assert_eq!(document[0]["releases"][0]["number"], 1);
+}
+
+#[tokio::test]
+async fn an_environment_is_one_screen() {
+    let example = Example::waiting_for_approval().await;
+    let (pipeline, staging) = ("pl-gps-001".parse().unwrap(), "staging".parse().unwrap());
+    let place = Place::read(&example.store, &pipeline, &staging, example.now()).await;
+    insta::assert_snapshot!(plain(&place.unwrap().lines(example.now()).join("\n")));
+    let production = "production".parse().unwrap();
+    let place = Place::read(&example.store, &pipeline, &production, example.now()).await;
+    insta::assert_snapshot!(plain(&place.unwrap().lines(example.now()).join("\n")));
+}
+
+#[tokio::test]
+async fn what_was_brought_back_is_named_by_its_own_release() {
+    let example = Example::two_on_staging().await;
+    let (pipeline, staging) = ("pl-gps-001".parse().unwrap(), "staging".parse().unwrap());
+    let before = example.store.deployments(&pipeline, &staging, 9).await;
+    let before = before.unwrap();
+    let [second, first] = &before[..] else {
+        panic!("two ran: {before:?}")
+    };
+    let back = Deployment {
+        artifacts: first.artifacts.clone(),
+        restored: Some(first.release.clone()),
+        at: example.now(),
+        ..second.clone()
+    };
+    let (mut lock, rev) = example.store.lock(&pipeline, &staging).await.unwrap();
+    lock.hold = Some(Hold {
+        by: "priya".parse().unwrap(),
+        reason: "load test".to_owned(),
+        since: example.now(),
+    });
+    lock.doubts.push(Doubt {
+        release: second.release.clone(),
+        reason: "nobody knows".to_owned(),
+        since: example.now(),
+    });
+    let lock = Store::<MemoryTable>::lock_write(&lock, rev).unwrap();
+    let writes = vec![current_write(&back).unwrap(), lock];
+    example.store.table().write(writes).await.unwrap();
+    let place = Place::read(&example.store, &pipeline, &staging, example.now()).await;
+    let screen = plain(&place.unwrap().lines(example.now()).join("\n"));
+    assert!(screen.contains("runs         pl-gps-001#1 ("), "{screen}");
+    assert!(screen.contains("brought back by pl-gps-001#2"), "{screen}");
+    let all = summary(&example.store, &[pipeline]).await.unwrap();
+    let all = plain(&told(&all, example.now()).join("\n"));
+    for said in [
+        "runs pl-gps-001#1 (",
+        "brought back by pl-gps-001#2",
+        "left unknown by pl-gps-001#2",
+        "kept by priya: load test",
+    ] {
+        assert!(all.contains(said), "{said}: {all}");
+    }
+}
+
+#[tokio::test]
+async fn one_release_ends_with_what_helps() {
+    let example = Example::low_coverage().await;
+    let told = plain(&one(&example.story().await, example.now()).join("\n"));
+    assert!(told.contains("✗  Unit Test & Coverage"), "{told}");
+    assert!(told.contains("correct it with a new commit"), "{told}");
+    let document = serde_json::to_value(Shown::of(&example.story().await)).unwrap();
+    assert_eq!(document["failure"]["error"], "GateDenied");
+    assert_eq!(document["stages"][6]["state"], "not-reached");
+}
