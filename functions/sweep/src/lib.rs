@@ -18,9 +18,9 @@ use gatewright_domain::release::{Failure as Why, Head};
 use gatewright_domain::wait::{Awaited, Wait};
 use gatewright_domain::{ErrorName, ReleaseId, Timestamp, after};
 use gatewright_handler::Failure;
-use gatewright_handler::task::{RESEND_SECONDS, TaskInput};
+use gatewright_handler::task::RESEND_SECONDS;
 use gatewright_steps::{
-    BuildKey, Settled, clear_stage, end_release, fail_build, hand_on, settle_build, settle_scan,
+    BuildKey, Settled, clear_waiting, end_release, fail_build, hand_on, settle_build, settle_scan,
     settle_watch, until_settled,
 };
 use serde_json::{Value, json};
@@ -161,14 +161,7 @@ async fn look_after<T: Table, B: Builds, R: Outside, M: Metrics>(
         Awaited::Watch { .. } => {
             settle_watch(store, metrics, registry, &WaitKey::of(&wait.value), now).await
         }
-        Awaited::Lock { .. } => {
-            let input = TaskInput {
-                release: wait.value.release.clone(),
-                stage: wait.value.stage.clone(),
-                token: wait.value.token.clone(),
-            };
-            clear_stage(store, registry, &input, now).await
-        }
+        Awaited::Lock { .. } => clear_waiting(store, registry, &wait.value, now).await,
         Awaited::Nothing => touch(store, wait.clone(), now).await,
     };
     match outcome {

@@ -1,7 +1,7 @@
 //! Tasks that hold a token: whatever becomes of them, the token is answered.
 
 use crate::Failure;
-use gatewright_aws::store::{Store, wait_write};
+use gatewright_aws::store::{Store, WaitKey, wait_write};
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::wait::{Answer, Awaited, TaskToken, Wait};
 use gatewright_domain::{ReleaseId, StageName, Timestamp, after};
@@ -36,6 +36,15 @@ impl TaskInput {
             due: after(now, RESEND_SECONDS),
             answer: Some(answer),
         }
+    }
+
+    /// Where [`TaskInput::answered`] is: there is an answer on its way, if there is
+    /// anything.
+    pub fn answer_key(&self) -> WaitKey {
+        let nothing = Answer::Success {
+            output: serde_json::Value::Null,
+        };
+        WaitKey::of(&self.answered(0, nothing, Timestamp::UNIX_EPOCH))
     }
 
     /// Writes [`TaskInput::answered`].

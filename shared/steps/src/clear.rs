@@ -1,7 +1,10 @@
 //! Clear to deploy: everything that must be true at the last moment, and the
 //! environment's lock, taken, waited for, given back and handed on.
 
+mod line;
 mod look;
+
+pub use line::{clear_waiting, hand_on};
 
 use crate::retain::retain_for;
 use crate::{Running, until_settled};
@@ -10,14 +13,11 @@ use gatewright_aws::store::{Commit, Seen, Store, WaitKey, queue_delete, queue_wr
 use gatewright_aws::table::{Table, When};
 use gatewright_domain::decide::{ClearSnapshot, Clearance, Obstacle, are_like, clear};
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::lock::{Waiting, in_turn};
-use gatewright_domain::pipeline::{Purpose, Queue};
+use gatewright_domain::lock::Waiting;
+use gatewright_domain::pipeline::Purpose;
 use gatewright_domain::release::digest_of;
-use gatewright_domain::text::spoken;
 use gatewright_domain::wait::{Answer, Awaited, TaskToken, Wait};
-use gatewright_domain::{
-    EnvironmentName, ErrorName, PipelineId, ReleaseId, StageName, Timestamp, after,
-};
+use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, StageName, Timestamp, after};
 use gatewright_handler::Failure;
 use gatewright_handler::task::{RESEND_SECONDS, TaskInput, passed};
 use look::{Looked, observe};
@@ -25,8 +25,8 @@ use look::{Looked, observe};
 /// How often the sweep looks whether a waiting release was forgotten.
 const LOOK_AGAIN_SECONDS: i64 = 300;
 
-/// Decides whether the stage may change its environment now: answers the task with yes or no,
-/// or queues the release for the environment.
+/// Decides whether the stage may change its environment now: answers the task with
+/// yes or no, or queues the release for the environment.
 ///
 /// # Errors
 /// When a service or the table fails; doing it again is safe.
@@ -36,60 +36,40 @@ pub async fn clear_stage<T: Table, R: Outside>(
     input: &TaskInput,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let queued = until_settled(|| decide(store, outside, input, now)).await?;
-    match queued {
-        // Whoever waits behind a newer release may have to give way.
-        Some((pipeline, environment)) => {
-            hand_on(store, outside, &pipeline, &environment, now).await
-        }
-        None => Ok(()),
-    }
-}
-
-/// Gives a freed environment to the first release that waits for it and is
-/// still cleared; those that no longer are get their refusal.
-///
-/// # Errors
-/// When a service or the table fails; doing it again is safe, and the sweep does.
-pub async fn hand_on<T: Table, R: Outside>(
-    store: &Store<T>,
-    outside: &R,
-    pipeline: &PipelineId,
-    environment: &EnvironmentName,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let line = in_turn(store.queue(pipeline, environment).await?);
-    let newest_wins = line.iter().any(|entry| entry.queue == Queue::Newest);
-    for entry in line {
-        // Who waits in order learns nothing new from an environment that is in use.
-        let (lock, _) = store.lock(pipeline, environment).await?;
-        if lock.holder.is_some() && !newest_wins {
-            return Ok(());
-        }
-        let wait = store
-            .wait(&WaitKey::lock(&entry.release, entry.index))
-            .await?;
-        let Some(wait) = wait.filter(|w| w.value.answer.is_none()) else {
-            // Nobody waits there any more: the release ended.
-            store
-                .table()
-                .write(vec![queue_delete(pipeline, environment, &entry)])
-                .await?;
-            continue;
-        };
-        let input = TaskInput {
-            release: wait.value.release.clone(),
-            stage: wait.value.stage.clone(),
-            token: wait.value.token.clone(),
-        };
-        match until_settled(|| decide(store, outside, &input, now)).await {
-            Ok(_) => {}
-            // It ended while we looked; its own end takes its entry along.
-            Err(failure) if failure.name == ErrorName::ReleaseEnded => {}
-            Err(failure) => return Err(failure),
-        }
+    let outcome = until_settled(|| decide(store, outside, input, Asked::First, now)).await?;
+    let Outcome::Waits(place) = outcome else {
+        return Ok(());
+    };
+    // It may have been freed a moment ago, and whoever waits behind a newer release
+    // may have to give way. Whatever fails there is not this release's failure: it
+    // is in line, and the sweep looks after it.
+    let (pipeline, environment) = *place;
+    if let Err(failure) = hand_on(store, outside, &pipeline, &environment, now).await {
+        tracing::warn!(
+            release = %input.release, %pipeline, %environment, error = %failure.name,
+            "nobody was handed the environment: {}", failure.message
+        );
     }
     Ok(())
+}
+
+/// Who asks whether a stage is cleared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Its state, whose token may be new.
+    First,
+    /// Whoever looks at its wait again: there is nothing to decide without it.
+    Again,
+}
+
+/// What was decided.
+enum Outcome {
+    /// It may change its environment now, which is its own.
+    Cleared,
+    /// It waits for this environment.
+    Waits(Box<(PipelineId, EnvironmentName)>),
+    /// It was refused, or answered before.
+    Over,
 }
 
 /// Gives back the lock that `release` holds on an environment, as part of
@@ -117,14 +97,14 @@ pub async fn release_lock<T: Table>(
     })
 }
 
-/// Decides once; gives the environment when the release has just begun to wait
-/// for it.
+/// Decides once. What was answered, or has begun, is not decided again.
 async fn decide<T: Table, R: Outside>(
     store: &Store<T>,
     outside: &R,
     input: &TaskInput,
+    asked: Asked,
     now: Timestamp,
-) -> Result<Option<(PipelineId, EnvironmentName)>, Failure> {
+) -> Result<Outcome, Failure> {
     let running = Running::read(store, &input.release).await?;
     let (index, stage) = running.stage(&input.stage)?;
     let environment = stage.changes().ok_or_else(|| {
@@ -133,6 +113,10 @@ async fn decide<T: Table, R: Outside>(
             stage.name.as_str()
         ))
     })?;
+    let known = store.wait(&WaitKey::lock(&input.release, index)).await?;
+    if is_over(store, input, index, asked, known.as_ref()).await? {
+        return Ok(Outcome::Over);
+    }
     let looked = observe(store, outside, &running, index, stage, environment).await?;
     let Looked { snapshot, mine, .. } = &looked;
     let pipeline = running.head.value.pipeline.clone();
@@ -143,7 +127,7 @@ async fn decide<T: Table, R: Outside>(
     if let (Some(entry), false) = (mine, matches!(clearance, Clearance::Wait { .. })) {
         commit = commit.write(queue_delete(&pipeline, environment, entry));
     }
-    let (commit, queued) = match clearance {
+    let (commit, outcome) = match clearance {
         Clearance::Clear {
             lock,
             artifacts,
@@ -164,29 +148,55 @@ async fn decide<T: Table, R: Outside>(
                 .write(looked.in_force.check())
                 .fact(fact);
             (
-                answer(store, commit, input, index, passed(), now).await?,
-                false,
+                answer(commit, input, index, known, passed(), now)?,
+                Outcome::Cleared,
             )
         }
-        Clearance::Refused { error, reasons } => (
-            refuse(store, commit, input, index, error, &reasons.join("; "), now).await?,
-            false,
-        ),
+        Clearance::Refused { error, reasons } => {
+            let cause = reasons.join("; ");
+            let commit = commit.fact(Fact::StageFailed {
+                stage: input.stage.clone(),
+                error: error.to_string(),
+                cause: cause.clone(),
+            });
+            let failed = Answer::failure(error, &cause);
+            (
+                answer(commit, input, index, known, failed, now)?,
+                Outcome::Over,
+            )
+        }
         Clearance::Wait { because, until } => {
             let place = Place {
                 index,
                 stage: &stage.name,
                 environment,
             };
-            let began = mine.is_none();
             (
-                queue(store, commit, input, &place, &looked, (because, until), now).await?,
-                began,
+                queue(commit, input, &place, &looked, known, (because, until), now)?,
+                Outcome::Waits(Box::new((pipeline, environment.clone()))),
             )
         }
     };
     store.commit(commit, now).await?;
-    Ok(queued.then(|| (pipeline, environment.clone())))
+    Ok(outcome)
+}
+
+/// Whether there is nothing left to decide: the answer is known or the stage has
+/// begun, and whoever looks again finds nobody waiting with this token.
+async fn is_over<T: Table>(
+    store: &Store<T>,
+    input: &TaskInput,
+    index: usize,
+    asked: Asked,
+    known: Option<&Seen<Wait>>,
+) -> Result<bool, Failure> {
+    let mine = known.filter(|wait| wait.value.token == input.token);
+    if asked == Asked::Again {
+        return Ok(mine.is_none_or(|wait| wait.value.answer.is_some()));
+    }
+    let answered = mine.is_some_and(|wait| wait.value.answer.is_some())
+        || store.wait(&input.answer_key()).await?.is_some();
+    Ok(answered || store.last_attempt(&input.release, index).await?.is_some())
 }
 
 /// Keeps the images that may be deployed now, before anybody is told that they
@@ -212,58 +222,35 @@ struct Place<'a> {
     environment: &'a EnvironmentName,
 }
 
-async fn refuse<T: Table>(
-    store: &Store<T>,
-    commit: Commit,
-    input: &TaskInput,
-    index: usize,
-    error: ErrorName,
-    cause: &str,
-    now: Timestamp,
-) -> Result<Commit, Failure> {
-    let commit = commit.fact(Fact::StageFailed {
-        stage: input.stage.clone(),
-        error: error.to_string(),
-        cause: cause.to_owned(),
-    });
-    let failed = Answer::failure(error, cause);
-    answer(store, commit, input, index, failed, now).await
-}
-
 /// Answers the task as part of `commit`: through its wait when it has one.
-async fn answer<T: Table>(
-    store: &Store<T>,
+fn answer(
     commit: Commit,
     input: &TaskInput,
     index: usize,
+    known: Option<Seen<Wait>>,
     answer: Answer,
     now: Timestamp,
 ) -> Result<Commit, Failure> {
-    let waiting = store.wait(&WaitKey::lock(&input.release, index)).await?;
-    Ok(
-        match waiting.filter(|wait| wait.value.token == input.token && wait.value.answer.is_none())
-        {
-            Some(Seen { value, rev }) => {
-                let wait = Wait {
-                    answer: Some(answer),
-                    due: after(now, RESEND_SECONDS),
-                    ..value
-                };
-                commit.write(wait_write(&wait, When::Rev(rev))?)
-            }
-            None => commit.write(input.answer_write(index, answer, now)?),
-        },
-    )
+    let Some(Seen { value, rev }) = known else {
+        return Ok(commit.write(input.answer_write(index, answer, now)?));
+    };
+    let wait = Wait {
+        token: input.token.clone(),
+        answer: Some(answer),
+        due: after(now, RESEND_SECONDS),
+        ..value
+    };
+    Ok(commit.write(wait_write(&wait, When::Rev(rev))?))
 }
 
-/// Keeps the release in the environment's queue, or gives it up at its deadline.
-/// What stands in the way is recorded when it is something else than before.
-async fn queue<T: Table>(
-    store: &Store<T>,
+/// Keeps the release in the environment's queue. What stands in the way is recorded
+/// when it is something else than before.
+fn queue(
     mut commit: Commit,
     input: &TaskInput,
     place: &Place<'_>,
     looked: &Looked,
+    known: Option<Seen<Wait>>,
     (because, until): (Vec<Obstacle>, Option<Timestamp>),
     now: Timestamp,
 ) -> Result<Commit, Failure> {
@@ -272,34 +259,11 @@ async fn queue<T: Table>(
         stage,
         environment,
     } = *place;
-    let known = store
-        .wait(&WaitKey::lock(&input.release, index))
-        .await?
-        .filter(|w| w.value.answer.is_none());
+    let rev = known.as_ref().map(|wait| wait.rev);
+    let known = known.filter(|wait| wait.value.answer.is_none());
     let since = known.as_ref().map_or(now, |w| w.value.since);
     let deadline = after(since, looked.patience);
     let pipeline = commit.head.pipeline.clone();
-    if known.is_some() && now >= deadline {
-        if let Some(entry) = &looked.mine {
-            commit = commit.write(queue_delete(&pipeline, environment, entry));
-        }
-        let reasons: Vec<String> = because.iter().map(ToString::to_string).collect();
-        let why = format!(
-            "{environment} did not open within {}: {}",
-            spoken(looked.patience),
-            reasons.join("; ")
-        );
-        return refuse(
-            store,
-            commit,
-            input,
-            index,
-            ErrorName::WaitExpired,
-            &why,
-            now,
-        )
-        .await;
-    }
     let before = known.as_ref().map(|w| match &w.value.awaited {
         Awaited::Lock { because, .. } => because.clone(),
         Awaited::Build { .. }
@@ -337,10 +301,7 @@ async fn queue<T: Table>(
         due: soon.map_or(again, |soon| soon.min(again)),
         answer: None,
     };
-    Ok(commit.write(wait_write(
-        &wait,
-        known.map_or(When::Any, |w| When::Rev(w.rev)),
-    )?))
+    Ok(commit.write(wait_write(&wait, When::still(rev))?))
 }
 
 fn entry(snapshot: &ClearSnapshot, release: &ReleaseId, now: Timestamp) -> Waiting {

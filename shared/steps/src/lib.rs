@@ -20,7 +20,7 @@ mod undo;
 mod watch;
 
 pub use build::{BuildKey, Settled, settle_build};
-pub use clear::{clear_stage, hand_on, release_lock};
+pub use clear::{clear_stage, clear_waiting, hand_on, release_lock};
 pub use end::end_release;
 pub use fail::fail_build;
 pub use flags::flags;
@@ -143,10 +143,11 @@ where
     F: FnMut() -> R,
     R: Future<Output = Result<V, Failure>>,
 {
-    let mut last = once().await;
+    // Boxed: steps take steps, and a thread has little room for all of their futures.
+    let mut last = Box::pin(once()).await;
     for _ in 1..gatewright_aws::store::CONFLICT_TRIES {
         match &last {
-            Err(failure) if failure.is_conflict() => last = once().await,
+            Err(failure) if failure.is_conflict() => last = Box::pin(once()).await,
             Ok(_) | Err(_) => break,
         }
     }

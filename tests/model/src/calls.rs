@@ -78,12 +78,12 @@ fn answered(state: &State, rel: Rel, yes: bool) -> Plan {
     }
 }
 
-/// The sweep gives up a wait for the environment that has lasted too long.
+/// The sweep gives up a wait for the environment that has lasted too long, without
+/// looking at what it would say now.
 pub fn expire(state: &State, rules: Rules, rel: Rel) -> Option<Plan> {
     let release = state.of(rel);
     let waits = release.wait == Wait::Waiting && release.goes_on();
-    let later = waits && matches!(cleared(state, rules, rel), Cleared::Later { .. });
-    (rules.gives_up && later)
+    (rules.gives_up && waits)
         .then(|| answered(state, rel, false).write(Write::Refused(rel, Why::Expired)))
 }
 
