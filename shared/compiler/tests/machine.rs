@@ -80,6 +80,31 @@ fn the_same_definition_compiles_to_the_same_text() {
 }
 
 #[test]
+fn one_slow_call_ends_no_release() {
+    let machine: Value = serde_json::from_str(&to_json(&compile(&definition()).unwrap())).unwrap();
+    let states = machine["States"].as_object().unwrap();
+    let tasks = states.iter().filter(|(_, state)| state["Type"] == "Task");
+    for (name, task) in tasks {
+        let retried: BTreeSet<&str> = task["Retry"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|retry| retry["ErrorEquals"].as_array().unwrap())
+            .map(|error| error.as_str().unwrap())
+            .collect();
+        for death in ["Sandbox.Timedout", "Lambda.Unknown", "Runtime.ExitError"] {
+            assert!(retried.contains(death), "{name}: {retried:?}");
+        }
+        // A state that waits is not asked again when its time is over.
+        assert_eq!(
+            retried.contains("States.Timeout"),
+            name == "Admit",
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn states_read_as_the_functions_expect_them() {
     let machine = compile(&definition()).unwrap();
     let json: Value = serde_json::from_str(&to_json(&machine)).unwrap();

@@ -20,6 +20,9 @@ use serde_json::{Value, json};
 /// DynamoDB, with a cold start and their own retries.
 pub(super) const CALL_SECONDS: u32 = 120;
 
+/// How often the first state is entered again when its call got lost.
+pub(super) const LOST_ADMISSIONS: u32 = 2;
+
 /// What a build may take beyond its own limit. CodeBuild starts its clock when
 /// the build runs: before that a build queues behind others (new accounts run 5
 /// at a time) and its machine is provisioned, and afterwards its end has to
@@ -48,6 +51,15 @@ pub(super) fn watch_seconds(watching: &Watching) -> u32 {
     let waits = watching.lasts.0.saturating_add(watching.decide_within.0);
     waits.saturating_add(2 * GRACE_SECONDS)
 }
+
+/// A function that took too long or died: handlers may be repeated at any point, and
+/// one slow call must not end a release. What fails each time ends it after a few
+/// (Step Functions developer guide, "Error names").
+const DEATHS: [Caught; 3] = [
+    Caught::Lambda("Sandbox.Timedout"),
+    Caught::Lambda("Lambda.Unknown"),
+    Caught::Lambda("Runtime.ExitError"),
+];
 
 /// Lambda's transient failures (Step Functions developer guide, "Handle
 /// transient Lambda service exceptions").
@@ -184,6 +196,16 @@ pub(super) fn admit(
         let route = json!("{% $states.result.Payload.route %}");
         assign.insert("route".to_owned(), route);
     }
+    let mut retry = retries();
+    // Nothing but this state holds it up: a call that got lost is made again.
+    retry.push(Retry {
+        error_equals: vec![Caught::Timeout],
+        interval_seconds: 2,
+        max_attempts: LOST_ADMISSIONS,
+        backoff_rate: 2.0,
+        max_delay_seconds: None,
+        jitter_strategy: None,
+    });
     Ok(Task {
         comment: "May this trigger release this commit? Takes the release's number.".to_owned(),
         resource: Resource::Invoke,
@@ -192,7 +214,7 @@ pub(super) fn admit(
             payload,
         },
         timeout_seconds: CALL_SECONDS,
-        retry: retries(),
+        retry,
         // No stage has begun yet.
         catch: catches(
             Function::AdmitRelease,
@@ -282,13 +304,21 @@ pub(super) fn members<const N: usize>(pairs: [(&str, Value); N]) -> IndexMap<Str
         .collect()
 }
 
-/// Lambda's failures and our own that may pass by themselves.
+/// Lambda's failures and our own that may pass by themselves, and functions that died.
 fn retries() -> Vec<Retry> {
     vec![
         Retry {
             error_equals: LAMBDA_FAILURES.to_vec(),
             interval_seconds: 2,
             max_attempts: 6,
+            backoff_rate: 2.0,
+            max_delay_seconds: None,
+            jitter_strategy: None,
+        },
+        Retry {
+            error_equals: DEATHS.to_vec(),
+            interval_seconds: 2,
+            max_attempts: 3,
             backoff_rate: 2.0,
             max_delay_seconds: None,
             jitter_strategy: None,

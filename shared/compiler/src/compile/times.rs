@@ -1,13 +1,14 @@
 //! How long releases may take.
 
 use super::states::{
-    CALL_SECONDS, GRACE_SECONDS, QUEUE_SECONDS, SCAN_SECONDS, clear_seconds, watch_seconds,
+    CALL_SECONDS, GRACE_SECONDS, LOST_ADMISSIONS, QUEUE_SECONDS, SCAN_SECONDS, clear_seconds,
+    watch_seconds,
 };
 use gatewright_domain::pipeline::{Definition, Stage, Trigger, Work};
 
 /// How long a release takes in seconds, on the longest route, when every state
 /// uses up its time limit, every retry of a build is needed, and the last change
-/// is undone. Retries after Lambda's own failures are seconds and not counted.
+/// is undone. Retries after Lambda's own failures are minutes and not counted.
 pub fn longest(definition: &Definition) -> i64 {
     let routes = definition.triggers.iter().map(Some);
     let takes = |stage: &Stage| longest_stage(definition, stage);
@@ -15,8 +16,8 @@ pub fn longest(definition: &Definition) -> i64 {
     let stages = routes.map(on).max().unwrap_or_else(|| on(None));
     let undo = definition.stages.iter().filter(|stage| stage.undoes());
     let undo = undo.map(takes).max().unwrap_or(0);
-    // Admit once, Finish and its three retries.
-    stages + undo + i64::from(CALL_SECONDS) * 5
+    // Admit when its calls get lost, Finish and its three retries.
+    stages + undo + i64::from(CALL_SECONDS) * i64::from(1 + LOST_ADMISSIONS + 4)
 }
 
 /// How long a release takes in seconds on a route when each build uses up its

@@ -26,6 +26,7 @@ const FOREIGN: &[&str] = &[
     "Lambda.Unknown",
     "Lambda.TooManyRequestsException",
     "Runtime.ExitError",
+    "Sandbox.Timedout",
 ];
 
 /// Why a path went from one state to the next.
