@@ -156,13 +156,16 @@ fn not_undone<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
 
 /// The records of changes that left their environment between two versions: they
 /// are not known to have succeeded, or were one part and the others never came. A
-/// way back that has passed ends that, but for data that was migrated forward only.
+/// way back that has passed ends that, but for data that was migrated forward only,
+/// and for a build that perhaps began and that nobody can find: it may still run.
 fn half_changed<'a>(last: &[&'a StageRecord]) -> Vec<&'a StageRecord> {
     let left = |change: &&StageRecord| {
         let same_place = |other: &&&StageRecord| {
             other.environment == change.environment && other.status == StageStatus::Passed
         };
-        let undone = change.migration != Some(Migration::ForwardOnly)
+        let lost = change.status == StageStatus::Running && change.build.is_none();
+        let undone = !lost
+            && change.migration != Some(Migration::ForwardOnly)
             && last
                 .iter()
                 .filter(same_place)
@@ -294,6 +297,14 @@ mod tests {
         };
         assert_eq!(after(Migration::Reversible), Status::FailedClean);
         assert_eq!(after(Migration::ForwardOnly), Status::FailedDirty);
+    }
+
+    #[test]
+    fn a_way_back_ends_no_doubt_about_a_build_that_nobody_can_find() {
+        let back = record(2, Passed, true);
+        let after = |deploy| ends(&[deploy, back.clone()]).0;
+        assert_eq!(after(record(1, Failed, true)), Status::FailedClean);
+        assert_eq!(after(record(1, Running, false)), Status::FailedDirty);
     }
 
     #[test]

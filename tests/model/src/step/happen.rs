@@ -3,6 +3,7 @@
 use super::World;
 use crate::calls;
 use crate::properties;
+use crate::real;
 use crate::state::{Build, Exec, Kind, Record, Rel, Request, State, Status, Wait, Why};
 use crate::undo;
 
@@ -95,6 +96,10 @@ pub(super) fn order(world: &World, state: &State, rel: Rel, noted: bool) -> Opti
         return Some(next);
     }
     let known = state.of(rel).builds[kind as usize];
+    // A start that is taken up asks anew what people have ordered.
+    if known != Build::None && kind == Kind::Deploy && !real::goes_on(state, rel) {
+        return Some(failed(next, rel, Why::Halted));
+    }
     if !noted {
         next.used.unnoted += 1;
         if known != Build::None {
