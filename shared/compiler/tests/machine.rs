@@ -124,8 +124,8 @@ fn states_read_as_the_functions_expect_them() {
     check("Admit", "/Assign/failure", Value::Null);
     check(package, "/Arguments/FunctionName", "${StartBuild}".into());
     check(package, "/TimeoutSeconds", (20 * 60 + 900).into());
-    check(package, "/Retry/2/ErrorEquals/0", "BuildFault".into());
-    check(package, "/Retry/2/MaxAttempts", 1.into());
+    check(package, "/Retry/3/ErrorEquals/0", "BuildFault".into());
+    check(package, "/Retry/3/MaxAttempts", 1.into());
     check(package, "/Next", "Package & Scan Artifact: scan".into());
     check(
         "Package & Scan Artifact: scan",
@@ -189,7 +189,7 @@ fn a_definition_from_elsewhere_is_refused_with_its_numbers() {
     );
     check_refused(
         |d| d.budget.0 = 3_600,
-        "the budget of 3600 s is not more than the 459000 s that the stages may take together",
+        "the budget of 3600 s is not more than the 459240 s that the stages may take together",
     );
 }
 
