@@ -9,19 +9,9 @@ use std::time::Duration;
 /// # Errors
 /// When it is none.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "it must be a number and s, m, h or d, such as 30m".to_owned();
-    let unit = text.chars().next_back().ok_or_else(wrong)?;
-    let seconds: u64 = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    let digits = &text[..text.len() - unit.len_utf8()];
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let total = number.checked_mul(seconds).ok_or_else(wrong)?;
-    Ok(Duration::from_secs(total))
+    let seconds = gatewright_domain::text::duration(text);
+    let seconds = seconds.ok_or("it must be a number and s, m, h or d, such as 30m")?;
+    Ok(Duration::from_secs(seconds))
 }
 
 /// A full commit id.

@@ -40,6 +40,23 @@ pub fn helpful(message: &str) -> String {
     }
 }
 
+/// Seconds of a time as people write it: whole digits and one of `s`, `m`, `h`,
+/// `d`, such as `90s` or `3d`. Nothing else, so that no `10M` is ten months.
+pub fn duration(text: &str) -> Option<u64> {
+    let unit = text.chars().next_back()?;
+    let seconds: u64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let digits = text.strip_suffix(unit)?;
+    let whole = digits.bytes().all(|b| b.is_ascii_digit());
+    let number: u64 = digits.parse().ok().filter(|_| whole)?;
+    number.checked_mul(seconds)
+}
+
 /// Seconds as people say them: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`.
 pub fn spoken(seconds: i64) -> String {
     let s = seconds.max(0);

@@ -7,6 +7,7 @@ use super::sink::{Marked, Sink};
 use super::tree::{Node, Value};
 use gatewright_domain::evidence::{Percent, Severity};
 use gatewright_domain::pipeline::Seconds;
+use gatewright_domain::text::duration as written;
 
 /// The shortest and the longest build that CodeBuild allows, in seconds
 /// (CodeBuild quotas: "Build timeout", 5 minutes to 36 hours).
@@ -21,22 +22,18 @@ pub(crate) fn duration(node: &Node, what: &str, sink: &Sink) -> Option<Marked<Se
         return None;
     }
     let said = text(node, what, sink)?;
-    let Ok(read) = humantime::parse_duration(&said.value) else {
+    let Some(read) = written(&said.value) else {
         let message = format!("{what}: {:?} is not a duration", said.value);
         sink.error_help(&said.at, message, UNITS);
         return None;
     };
-    let seconds = u32::try_from(read.as_secs()).ok().map(Seconds);
-    match seconds.filter(|s| *s > Seconds(0) && *s <= Seconds::YEAR) {
-        Some(seconds) if read.subsec_nanos() == 0 => Some(Marked::new(seconds, &said.at)),
-        _ => {
-            sink.error(
-                &said.at,
-                format!("{what} must be whole seconds, more than none and at most a year"),
-            );
-            None
-        }
+    let seconds = u32::try_from(read).ok().map(Seconds);
+    let seconds = seconds.filter(|s| *s > Seconds(0) && *s <= Seconds::YEAR);
+    if seconds.is_none() {
+        let message = format!("{what} must be more than nothing and at most a year");
+        sink.error(&said.at, message);
     }
+    Some(Marked::new(seconds?, &said.at))
 }
 
 /// `node` as the time limit of a build.

@@ -102,7 +102,7 @@ fn kind(of: &Kind) -> Value {
         Kind::Number => json!({ "type": "number", "minimum": 0 }),
         Kind::Duration => json!({
             "type": "string",
-            "pattern": "^\\s*([0-9]+\\s*[a-z]+\\s*)+$",
+            "pattern": "^[0-9]+[smhd]$",
             "examples": ["90s", "10m", "4h", "3d"],
         }),
         Kind::Word(words) => json!({ "enum": words }),
