@@ -1,17 +1,23 @@
 //! Migrations: of an environment's data, and none that promises a way back which
 //! it takes away.
 
+use super::on_route;
 use crate::source::pipeline::RawPipeline;
+use crate::source::routes::Route;
 use crate::source::sink::{Marked, Sink};
 use crate::source::stage::{Kind, RawStage};
 use gatewright_domain::pipeline::Migration;
 
+/// How a migration and a way back get along.
+const WAYS_OUT: &str = "say `rollback: manual` of the environment, migrate in a stage of its own after the deploy, or write migrations that the version before can live with and call them `reversible`";
+
 /// Checks every migration.
-pub(super) fn check(raw: &RawPipeline, sink: &Sink) {
+pub(super) fn check(raw: &RawPipeline, routes: &[Route<'_>], sink: &Sink) {
     for (index, stage) in raw.stages.stages.iter().enumerate() {
         if let Some(migration) = &stage.migration {
             one(raw, stage, migration, sink);
             alone(raw, index, stage, migration, sink);
+            before_a_deploy(raw, routes, index, migration, sink);
         }
     }
 }
@@ -33,6 +39,46 @@ fn alone(
                 stage.title()
             ),
             "make it a stage of its own, before or after those that run side by side",
+        );
+    }
+}
+
+/// What ran before a deploy is what its way back would have to put on newer data.
+fn before_a_deploy(
+    raw: &RawPipeline,
+    routes: &[Route<'_>],
+    index: usize,
+    migration: &Marked<Migration>,
+    sink: &Sink,
+) {
+    let all = &raw.stages.stages;
+    let stage = &all[index];
+    let Some(environment) = stage.environment.as_ref().map(|e| &e.value) else {
+        return;
+    };
+    let known = raw.environment(environment);
+    let undone = known.is_some_and(|e| e.environment.rollback.automatic);
+    let forward = migration.value == Migration::ForwardOnly;
+    if !(undone && forward && matches!(stage.kind, Kind::Build)) {
+        return;
+    }
+    let deploys = |at: &usize| {
+        let place = all[*at].environment.as_ref();
+        *at > index && all[*at].is_deploy() && place.is_some_and(|e| &e.value == environment)
+    };
+    let later = routes.iter().filter(|route| route.runs(index));
+    let mut later =
+        later.filter_map(|route| Some((route, route.stages.iter().find(|at| deploys(at))?)));
+    if let Some((route, deploy)) = later.next() {
+        sink.error_help(
+            &migration.at,
+            format!(
+                "{} only goes forward before {}{}, and a failed change of {environment} is to be undone by itself: that would be refused every time",
+                stage.title(),
+                all[*deploy].title(),
+                on_route(route, routes)
+            ),
+            WAYS_OUT,
         );
     }
 }
@@ -62,7 +108,7 @@ fn one(raw: &RawPipeline, stage: &RawStage, migration: &Marked<Migration>, sink:
                         stage.title(),
                         environment.value
                     ),
-                    "say `rollback: manual` of the environment, migrate in a stage of its own after the deploy, or write migrations that the version before can live with and call them `reversible`",
+                    WAYS_OUT,
                 );
             }
         }

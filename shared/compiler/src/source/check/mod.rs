@@ -44,7 +44,7 @@ pub(crate) fn check(
     environments::check(raw, routes, sink);
     deployments::check(raw, sink);
     deployments::one_each(raw, routes, sink);
-    migrations::check(raw, sink);
+    migrations::check(raw, routes, sink);
     limits::check(raw, sink);
     quorum::check(raw, directory, sink);
 }
