@@ -72,6 +72,24 @@ fn without_defaults_there_are_ours() {
 }
 
 #[test]
+fn the_usual_budget_holds_what_may_be_waited_for() {
+    let definition = definition(
+        "on: { manual: true }
+artifacts: { image: { type: image, repository: shop } }
+environments:
+  staging: { verify: none, windows: [{ days: [sat], from: '02:00', to: '04:00' }] }
+stages:
+  - { name: Package, steps: [make], produces: image }
+  - { name: Ask, environment: staging, approval: { quorum: [{ group: leads }] } }
+  - { name: Ship, deploy: { artifact: image, environment: staging }, steps: [make] }
+",
+    );
+    // Eight days for a window that opens once a week, and three for the approval.
+    assert_eq!(definition.budget.0, 12 * 86_400);
+    assert!(gatewright_compiler::compile(&definition).is_ok());
+}
+
+#[test]
 fn production_is_protected_unless_somebody_says_otherwise() {
     let check = |name: &str, said: &str, expect: bool| {
         let rest = format!(

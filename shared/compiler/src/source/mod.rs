@@ -72,9 +72,12 @@ pub fn read(
         let raw = pipeline::read(&root, &sink)?;
         let routes = routes::routes(&raw, &sink);
         check::check(&raw, &routes, directory, &sink);
-        let definition = lower::lower(&raw, &routes)?;
+        let mut definition = lower::lower(&raw, &routes)?;
         check::check_lowered(&raw, &routes, &definition, &sink);
-        check_budget(&definition, &raw.budget, &sink);
+        let start = || Marked::new(enough(&definition), &(0..0));
+        let budget = raw.budget.clone().unwrap_or_else(start);
+        definition.budget = budget.value;
+        check_budget(&definition, &budget, &sink);
         Some(definition)
     });
     let found = sink.into_diagnostics(file_name, text);
@@ -111,7 +114,6 @@ fn check_budget(definition: &Definition, budget: &Marked<Seconds>, sink: &Sink) 
     if i64::from(budget.value.0) > needed {
         return;
     }
-    let days = needed / 86_400 + 1;
     sink.error_help(
         &budget.at,
         format!(
@@ -120,7 +122,21 @@ fn check_budget(definition: &Definition, budget: &Marked<Seconds>, sink: &Sink) 
             spoken(needed)
         ),
         format!(
-            "every build with its queueing and retries, every approval, the waiting before each deploy: `budget: {days}d` is enough"
+            "every build with its queueing and retries, every approval, the waiting before each deploy: `budget: {}d` is enough, and so is none at all",
+            whole_days(needed)
         ),
     );
+}
+
+/// The budget of a definition that says none: the usual one, or as many whole days
+/// as all of its waits need.
+fn enough(definition: &Definition) -> Seconds {
+    let days = whole_days(compile::longest(definition));
+    let needed = u32::try_from(days * 86_400).unwrap_or(u32::MAX);
+    definition.budget.max(Seconds(needed)).min(Seconds::YEAR)
+}
+
+/// More whole days than these seconds are.
+fn whole_days(seconds: i64) -> i64 {
+    seconds / 86_400 + 1
 }

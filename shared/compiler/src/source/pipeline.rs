@@ -15,6 +15,7 @@ use super::triggers::{self, RawTriggers};
 use super::values;
 use gatewright_domain::ids::PipelineId;
 use gatewright_domain::pipeline::{Artifact, Feature, Notify, Seconds, Source, Target};
+use gatewright_domain::text::nearest;
 use indexmap::IndexMap;
 
 /// A definition as written: what could be read of it, with places.
@@ -36,7 +37,7 @@ pub(crate) struct RawPipeline {
     pub(crate) notify: Notify,
     pub(crate) targets: IndexMap<String, Target>,
     pub(crate) accepts: Vec<Marked<Feature>>,
-    pub(crate) budget: Marked<Seconds>,
+    pub(crate) budget: Option<Marked<Seconds>>,
 }
 
 impl RawPipeline {
@@ -75,9 +76,6 @@ impl RawPipeline {
 
 /// The language that this compiler reads.
 const LANGUAGE: &str = "1";
-
-/// A release may take a week unless its definition says otherwise.
-const BUDGET: Seconds = Seconds(7 * 86_400);
 
 /// Reads the root of a definition.
 pub(crate) fn read(root: &Node, sink: &Sink) -> Option<RawPipeline> {
@@ -136,8 +134,7 @@ pub(crate) fn read(root: &Node, sink: &Sink) -> Option<RawPipeline> {
         accepts: notify::accepts(&top, sink),
         budget: top
             .get("budget")
-            .and_then(|node| values::duration(node, "budget", sink))
-            .unwrap_or_else(|| Marked::new(BUDGET, &start)),
+            .and_then(|node| values::duration(node, "budget", sink)),
     })
 }
 
@@ -178,17 +175,71 @@ pub(super) fn described(of: &Fields<'_>, sink: &Sink) -> Option<Marked<String>> 
         .and_then(|node| fields::text(node, "description", sink))
 }
 
+/// The regions that AWS is known to have.
+const REGIONS: &[&str] = &[
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eusc-de-east-1",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-1",
+    "us-west-2",
+];
+
 fn region(node: &Node, sink: &Sink) -> Option<String> {
     let said = fields::text(node, "region", sink)?;
+    if REGIONS.contains(&said.value.as_str()) {
+        return Some(said.value);
+    }
+    let near = nearest(&said.value, REGIONS.iter().copied());
+    let help = match near {
+        Some(near) => format!("did you mean {near}?"),
+        None => "a region looks like ap-south-1".to_owned(),
+    };
     let parts: Vec<&str> = said.value.split('-').collect();
     let letters = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
-    let valid = matches!(parts.as_slice(), [area @ .., number]
+    let formed = matches!(parts.as_slice(), [area @ .., number]
         if area.len() >= 2 && area.iter().all(letters) && number.parse::<u8>().is_ok());
-    if !valid {
+    if !formed {
         let message = format!("{:?} is not an AWS region", said.value);
-        sink.error_help(&said.at, message, "a region looks like ap-south-1");
+        sink.error_help(&said.at, message, help);
         return None;
     }
+    // AWS opens new ones.
+    let message = format!("AWS is not known to have the region {:?}", said.value);
+    sink.warn(&said.at, message, help);
     Some(said.value)
 }
 

@@ -115,8 +115,8 @@ pub(crate) static PIPELINE: Object = Object {
         default(
             "budget",
             Kind::Duration,
-            "`7d`",
-            "How long a whole release may take. It has to hold everything that may be waited for: each build with its queueing and retries, each approval until it expires, a day before each deploy.",
+            "`7d`, or as many days as everything in it may take",
+            "How long a whole release may take. It has to hold everything that may be waited for: each build with its queueing and retries, each approval until it expires, the `wait` of the environment before each deploy.",
         ),
     ],
     example: examples::PIPELINE,

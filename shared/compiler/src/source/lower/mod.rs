@@ -20,6 +20,8 @@ use indexmap::IndexMap;
 const IMAGE: &str = "aws/codebuild/amazonlinux-x86_64-standard:5.0";
 const COMPUTE: &str = "BUILD_GENERAL1_SMALL";
 pub(crate) const TIMEOUT: Seconds = Seconds(15 * 60);
+/// A release may take a week, and longer where it may have to wait longer.
+const BUDGET: Seconds = Seconds(7 * 86_400);
 /// Of CodeBuild's own failures.
 const RETRIES: u32 = 1;
 
@@ -69,7 +71,7 @@ pub(crate) fn lower(raw: &RawPipeline, routes: &[Route<'_>]) -> Option<Definitio
         notify: raw.notify.clone(),
         targets: raw.targets.clone(),
         accepts: raw.accepts.iter().map(|f| f.value).collect(),
-        budget: raw.budget.value,
+        budget: raw.budget.as_ref().map_or(BUDGET, |said| said.value),
     })
 }
 
