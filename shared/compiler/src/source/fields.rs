@@ -60,15 +60,19 @@ impl<'a> Fields<'a> {
     /// The value of `key`, whose absence is an error.
     pub(crate) fn required(&self, key: &str) -> Option<&'a Node> {
         let node = self.get(key);
-        let misspelt = self.entries.iter().any(|(name, _)| {
-            !self.object.has(&name.value)
-                && text::nearest(&name.value, self.object.names()) == Some(key)
-        });
-        if node.is_none() && !misspelt {
+        if node.is_none() && !self.is_misspelt(key) {
             self.sink
                 .error(&self.at, format!("{} needs {key:?}", self.object.what));
         }
         node
+    }
+
+    /// Whether some unknown key, which is reported, looks like this one.
+    pub(crate) fn is_misspelt(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| {
+            !self.object.has(&name.value)
+                && text::nearest(&name.value, self.object.names()) == Some(key)
+        })
     }
 
     /// The keys that are present, with their places.
@@ -209,7 +213,13 @@ pub(crate) fn one_of<'w>(
     words: &[&'w str],
     sink: &Sink,
 ) -> Option<Marked<&'w str>> {
-    let said = as_written(node, what, sink)?;
+    let said = match &node.value {
+        // `true` in quotes would be no better a word.
+        Value::Bool(said) => Marked::new(said.to_string(), &node.at),
+        Value::Text(_) | Value::Number(_) | Value::Null | Value::List(_) | Value::Map(_) => {
+            as_written(node, what, sink)?
+        }
+    };
     let found = words.iter().find(|word| **word == said.value);
     if found.is_none() {
         let help = match text::nearest(&said.value, words.iter().copied()) {

@@ -102,6 +102,14 @@ fn taken(at: &Span, node: &Node, sink: &Sink) -> Taken {
         (Some(_), Some(_)) => Some(StrategyKind::BlueGreenCanary),
         (Some(_), None) => Some(StrategyKind::BlueGreen),
         (None, Some(_)) => Some(StrategyKind::Canary),
+        // Which one it was to be is said where it is misspelt.
+        (None, None)
+            if ["blue-green", "canary"]
+                .iter()
+                .any(|key| of.is_misspelt(key)) =>
+        {
+            None
+        }
         (None, None) => {
             sink.error_help(
                 at,
@@ -113,7 +121,7 @@ fn taken(at: &Span, node: &Node, sink: &Sink) -> Taken {
     };
     let shift = of.required("shift").map(|n| steps(n, "shift", sink));
     let retire = of.entry("retire").map(|(at, node)| {
-        if blue_green.is_none() {
+        if blue_green.is_none() && !of.is_misspelt("blue-green") {
             sink.error_help(
                 at,
                 "retire means nothing here: without \"blue-green\" no old version is kept",
@@ -129,9 +137,15 @@ fn taken(at: &Span, node: &Node, sink: &Sink) -> Taken {
     if let (Some(percents), Some((at, _)), Some(shift)) = (&percents, of.entry("shift"), &shift) {
         all_at_once(percents, at, shift, sink);
     }
+    // What cannot be read may be the pause that is missing.
+    let unclear = percents.is_none()
+        || matches!(blue_green, Some(None))
+        || ["blue-green", "canary"]
+            .iter()
+            .any(|key| of.is_misspelt(key));
     let blue_green = blue_green.flatten();
-    let pauses = pauses(percents.as_deref(), pause, blue_green.as_ref());
-    let watched = watch::read(&of, &pauses, sink);
+    let pauses = (!unclear).then(|| pauses(percents.as_deref(), pause, blue_green.as_ref()));
+    let watched = watch::read(&of, pauses.as_deref(), sink);
     let watch = watched.as_ref().map(|w| w.watch.clone());
     let strategy = kind.zip(percents.clone()).map(|(kind, steps)| Strategy {
         kind,

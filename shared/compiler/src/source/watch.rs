@@ -41,9 +41,9 @@ const DECIDE_WITHIN: Seconds = Seconds(3_600);
 /// minute it begins.
 const LEAST: i64 = 3 * 60;
 
-/// Reads what the strategy `of` watches in its `pauses`; nothing when it watches
-/// nothing.
-pub(crate) fn read(of: &Fields<'_>, pauses: &[Seconds], sink: &Sink) -> Option<Watched> {
+/// Reads what the strategy `of` watches in its `pauses`, where they could be read;
+/// nothing when it watches nothing.
+pub(crate) fn read(of: &Fields<'_>, pauses: Option<&[Seconds]>, sink: &Sink) -> Option<Watched> {
     let lasts = |key, default| {
         of.get(key).map_or(Some(default), |node| {
             values::duration(node, key, sink).map(|said| said.value)
@@ -78,7 +78,9 @@ pub(crate) fn read(of: &Fields<'_>, pauses: &[Seconds], sink: &Sink) -> Option<W
     if watch.len() < items.len() || items.is_empty() {
         return None;
     }
-    long_enough(of, at, pauses, warm_up, &watch, sink);
+    if let Some(pauses) = pauses {
+        long_enough(of, at, pauses, warm_up, &watch, sink);
+    }
     Some(Watched {
         watch,
         warm_up,
