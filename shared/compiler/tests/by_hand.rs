@@ -223,3 +223,18 @@ fn what_the_definition_has_people_do_stands_there_with_its_values() {
         }
     }
 }
+
+#[test]
+fn what_is_signed_is_verified_by_hand_too_before_it_is_put_there() {
+    let said = procedure(&named("ecommerce"), &"production".parse().unwrap());
+    let back = said.part(Part::RollBack).unwrap();
+    let position = |text: &str| back.commands.iter().position(|c| c.run.contains(text));
+    let verified = position("notation verify \"$IMAGE_IMAGE\"").unwrap();
+    assert!(Some(verified) < position("stable.image="));
+    // In a shell of its own: `exit` in it leaves the person's open.
+    assert!(
+        back.commands[verified]
+            .run
+            .starts_with("(\nset -eo pipefail\n")
+    );
+}

@@ -173,6 +173,12 @@ pub(crate) fn fetched(definition: &Definition, stage: &Stage) -> Vec<String> {
     artifacts::fetched(definition, stage, "false")
 }
 
+/// The commands that verify the signatures of what `stage` deploys, for a person's
+/// own shell.
+pub(crate) fn verified(stage: &Stage) -> Vec<String> {
+    signatures::verified_by_hand(stage)
+}
+
 /// The commands that start a service and wait until it is ready.
 fn start(name: &str, service: &Service) -> Vec<String> {
     let mut run = format!("docker run --detach --name {}", quoted(name));

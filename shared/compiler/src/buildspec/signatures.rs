@@ -16,6 +16,14 @@ pub(super) fn verify(stage: &Stage) -> Vec<String> {
     gates.flat_map(commands).collect()
 }
 
+/// The same for a person's own shell, which an image that is not verified must not
+/// close.
+pub(super) fn verified_by_hand(stage: &Stage) -> Vec<String> {
+    let gates = stage.gates.iter().filter_map(Gate::verifies);
+    let commands = gates.map(commands);
+    commands.map(|[_, run]| format!("(\n{run}\n)")).collect()
+}
+
 fn commands(artifact: &str) -> [String; 2] {
     let image = format!("IMAGE_{}", exported::shouted(artifact));
     let missing = format!("the release has no image {artifact}, so there is nothing to verify");

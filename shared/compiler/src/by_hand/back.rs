@@ -74,6 +74,10 @@ pub(super) fn section(
         run: command.clone(),
     }));
     commands.extend(fetch(definition, &way.undo));
+    commands.extend(said(
+        "The signatures",
+        crate::buildspec::verified(&way.undo),
+    ));
     commands.extend(way.build.steps.iter().map(step));
     commands.extend(way.build.finally.iter().map(step));
     if let Some(smoke) = &way.smoke {
@@ -290,11 +294,16 @@ fn source(definition: &Definition, to: Option<&Deployment>) -> Vec<Command> {
 
 /// The artifacts that are no images, fetched and compared with their SHA-256.
 fn fetch(definition: &Definition, undo: &Stage) -> Vec<Command> {
-    let fetched = crate::buildspec::fetched(definition, undo);
-    let said = fetched.into_iter().enumerate();
-    said.map(|(index, run)| Command {
-        what: (index == 0).then(|| "The artifacts".to_owned()),
-        run,
-    })
-    .collect()
+    said("The artifacts", crate::buildspec::fetched(definition, undo))
+}
+
+/// Commands of the build's, under one headline.
+fn said(what: &str, commands: Vec<String>) -> Vec<Command> {
+    let commands = commands.into_iter().enumerate();
+    commands
+        .map(|(index, run)| Command {
+            what: (index == 0).then(|| what.to_owned()),
+            run,
+        })
+        .collect()
 }
