@@ -59,7 +59,8 @@ PUSH_ACTIONS = {
     "ecr:StartImageScan", "ecr:UploadLayerPart",
 }
 WAY_IN_ACTIONS = {"eks:DescribeCluster", "sts:AssumeRole"} | {
-    f"codedeploy:{action}" for action in ("CreateDeployment", "GetApplicationRevision", "GetDeployment", "GetDeploymentConfig",
+    f"codedeploy:{action}" for action in ("ContinueDeployment", "CreateDeployment", "GetApplicationRevision", "GetDeployment",
+                                          "GetDeploymentConfig", "GetDeploymentTarget", "ListDeploymentTargets",
                                           "ListDeployments", "RegisterApplicationRevision", "StopDeployment")
 }
 

@@ -2,22 +2,23 @@
 //!
 //! No traffic is moved. A deployment is a record that goes on with every look at it,
 //! by the shares of its configuration, and lies with the clusters' objects
-//! (`clusters/codedeploy/…/objects`). Every application and group is there. A
-//! deployment fails as `.laptop-codedeploy/<group>.json` in the source says:
+//! (`clusters/codedeploy/…/objects`). Every application and group is there. One on
+//! ECS stays in progress for some looks before its old tasks end. A deployment fails as `.laptop-codedeploy/<group>.json` in the source says:
 //!
 //! ```json
 //! {"atPercent": 10, "code": "ALARM_ACTIVE", "message": "too many errors"}
 //! ```
 
+mod record;
+
 use std::{env, fs, path::PathBuf};
 
 use clap::Subcommand;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Console, ToolError, client::Client, workload::Target, yaml};
-use crate::ids;
+use super::{Console, ToolError, client::Client, yaml};
+use record::{Deployment, Failure, OWN, find, group, keep, keep_group};
 
 /// The commands that are played.
 #[derive(Debug, Subcommand)]
@@ -42,6 +43,25 @@ pub(super) enum Deploy {
         #[arg(long)]
         deployment_id: String,
     },
+    /// Show what a deployment changes.
+    ListDeploymentTargets {
+        #[arg(long)]
+        deployment_id: String,
+    },
+    /// Look at what a deployment changes.
+    GetDeploymentTarget {
+        #[arg(long)]
+        deployment_id: String,
+        #[arg(long)]
+        target_id: String,
+    },
+    /// End the wait of a deployment.
+    ContinueDeployment {
+        #[arg(long)]
+        deployment_id: String,
+        #[arg(long)]
+        deployment_wait_type: String,
+    },
     /// Show a group's deployments that are under way.
     ListDeployments {
         #[arg(long)]
@@ -60,49 +80,9 @@ pub(super) enum Deploy {
     },
 }
 
-/// What a deployment is to fail with.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Failure {
-    /// Once so much of the traffic has moved, in percent.
-    at_percent: u32,
-    code: String,
-    message: String,
-}
-
-/// `DeploymentInfo`, as far as it is played, and how far it is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Deployment {
-    stand_in: String,
-    deployment_id: String,
-    application_name: String,
-    deployment_group_name: String,
-    deployment_config_name: String,
-    status: String,
-    creator: String,
-    description: String,
-    create_time: f64,
-    revision: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error_information: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    rollback_info: Option<Value>,
-    /// Whether a failure brings back what ran before.
-    rolls_back: bool,
-    /// How often somebody looked.
-    looks: usize,
-    fails: Option<Failure>,
-}
-
-/// What a group remembers: ids.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Group {
-    /// The deployment under way.
-    active: Option<String>,
-    /// The last one that succeeded.
-    current: Option<String>,
-}
+/// How many looks at it a deployment on ECS waits before the old tasks end: more than
+/// anybody takes who does not wait for it.
+const WAIT: usize = 1_000;
 
 /// Runs a command; its answer.
 pub(super) async fn run(
@@ -126,6 +106,7 @@ pub(super) async fn run(
                 fails: failure(&deployment_group_name)?,
                 application_name,
                 deployment_group_name,
+                waits: if config.contains("ECS") { WAIT } else { 0 },
                 deployment_config_name: config,
                 description: description.unwrap_or_default(),
                 revision: checked(&revision)?,
@@ -138,6 +119,42 @@ pub(super) async fn run(
             let mut found = find(client, "GetDeployment", &deployment_id).await?;
             look(client, &mut found, console).await?;
             Ok(json!({"deploymentInfo": found}))
+        }
+        Deploy::ListDeploymentTargets { deployment_id } => {
+            let found = find(client, "ListDeploymentTargets", &deployment_id).await?;
+            Ok(json!({"targetIds": [found.target()]}))
+        }
+        Deploy::GetDeploymentTarget {
+            deployment_id,
+            target_id,
+        } => {
+            let found = find(client, "GetDeploymentTarget", &deployment_id).await?;
+            if found.target() != target_id {
+                let why = format!("The target {target_id} could not be found");
+                return Err(refused(
+                    "DeploymentTargetDoesNotExistException",
+                    "GetDeploymentTarget",
+                    why,
+                ));
+            }
+            Ok(json!({"deploymentTarget": found.target_now()}))
+        }
+        Deploy::ContinueDeployment {
+            deployment_id,
+            deployment_wait_type,
+        } => {
+            let mut found = find(client, "ContinueDeployment", &deployment_id).await?;
+            if deployment_wait_type != "TERMINATION_WAIT" || !found.has_moved() || found.is_over() {
+                let why = format!("{deployment_id} does not wait like this.");
+                return Err(refused(
+                    "DeploymentIsNotInReadyStateException",
+                    "ContinueDeployment",
+                    why,
+                ));
+            }
+            found.waits = 0;
+            keep(client, &found).await?;
+            Ok(json!({}))
         }
         Deploy::ListDeployments {
             application_name,
@@ -168,47 +185,6 @@ pub(super) async fn run(
             found.rolls_back |= auto_rollback_enabled;
             end(client, &mut found, "Stopped", None).await?;
             Ok(json!({"status": "Succeeded", "statusMessage": "No more events will be scheduled."}))
-        }
-    }
-}
-
-/// What CodeDeploy's own configurations begin with.
-const OWN: &str = "CodeDeployDefault.";
-
-impl Deployment {
-    fn new(creator: &str) -> Self {
-        Self {
-            stand_in: String::new(),
-            deployment_id: format!("d-{}", ids::token()[..9].to_uppercase()),
-            application_name: String::new(),
-            deployment_group_name: String::new(),
-            deployment_config_name: String::new(),
-            status: "Created".to_owned(),
-            creator: creator.to_owned(),
-            description: String::new(),
-            create_time: ids::now_epoch(),
-            revision: Value::Null,
-            error_information: None,
-            rollback_info: None,
-            rolls_back: false,
-            looks: 0,
-            fails: None,
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        ["Succeeded", "Failed", "Stopped"].contains(&self.status.as_str())
-    }
-
-    /// The shares of the traffic that it moves, in percent, one a look.
-    fn shares(&self) -> Vec<u32> {
-        let name = self.deployment_config_name.as_str();
-        if name.contains("Canary10Percent") {
-            vec![10, 100]
-        } else if name.contains("Linear10Percent") {
-            (1..=10).map(|tenth| tenth * 10).collect()
-        } else {
-            vec![100]
         }
     }
 }
@@ -307,7 +283,11 @@ async fn look(
         return Ok(());
     }
     let Some(share) = deployment.shares().get(deployment.looks).copied() else {
-        return end(client, deployment, "Succeeded", None).await;
+        if deployment.waits == 0 {
+            return end(client, deployment, "Succeeded", None).await;
+        }
+        deployment.waits -= 1;
+        return keep(client, deployment).await;
     };
     deployment.looks += 1;
     "InProgress".clone_into(&mut deployment.status);
@@ -356,45 +336,4 @@ async fn end(
     }
     keep(client, deployment).await?;
     keep_group(client, deployment, &group).await
-}
-
-fn place(namespace: &str) -> Target {
-    Target {
-        context: "codedeploy".to_owned(),
-        namespace: namespace.to_owned(),
-    }
-}
-
-/// Where deployments lie, of whatever application.
-const DEPLOYMENTS: &str = "deployments of all";
-
-async fn find(client: &Client, operation: &str, id: &str) -> Result<Deployment, ToolError> {
-    let found = client.object(&place(DEPLOYMENTS), "deployment", id).await?;
-    let Some(found) = found else {
-        let why = format!("The deployment {id} could not be found");
-        return Err(refused("DeploymentDoesNotExistException", operation, why));
-    };
-    serde_json::from_value(found).map_err(|error| ToolError::Failed(error.to_string()))
-}
-
-async fn keep(client: &Client, deployment: &Deployment) -> Result<(), ToolError> {
-    let id = &deployment.deployment_id;
-    let value = json!(deployment);
-    let place = place(DEPLOYMENTS);
-    client.keep_object(&place, "deployment", id, &value).await
-}
-
-async fn group(client: &Client, application: &str, name: &str) -> Result<Group, ToolError> {
-    let found = client.object(&place(application), "group", name).await?;
-    let read = found.map(serde_json::from_value).transpose();
-    Ok(read
-        .map_err(|error| ToolError::Failed(error.to_string()))?
-        .unwrap_or_default())
-}
-
-async fn keep_group(client: &Client, of: &Deployment, group: &Group) -> Result<(), ToolError> {
-    let (place, name) = (place(&of.application_name), &of.deployment_group_name);
-    client
-        .keep_object(&place, "group", name, &json!(group))
-        .await
 }

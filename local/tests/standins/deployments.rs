@@ -111,7 +111,8 @@ async fn a_step_waits_for_its_canary_and_for_what_a_failure_brings_back() {
     let said = place
         .run(&step("CodeDeployDefault.ECSAllAtOnce", "task:1"))
         .await;
-    assert!(said.contains("is Succeeded"), "{said}");
+    // Nobody waits for the end of the old tasks, and the next step ends that wait.
+    assert!(said.contains("has moved the traffic"), "{said}");
     std::fs::create_dir(place.folder.join(".laptop-codedeploy")).unwrap();
     let failure = json!({"atPercent": 10, "code": "ALARM_ACTIVE", "message": "too many errors"});
     place.write(".laptop-codedeploy/staging.json", &failure.to_string());
@@ -120,6 +121,7 @@ async fn a_step_waits_for_its_canary_and_for_what_a_failure_brings_back() {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (said, why) = (text(&output.stdout), text(&output.stderr));
     assert!(!output.status.success(), "{said}{why}");
+    assert!(said.contains("need not wait"), "{said}");
     assert!(
         why.contains("ALARM_ACTIVE") && why.contains("too many errors"),
         "{why}"
@@ -146,9 +148,15 @@ async fn what_an_aborted_step_left_is_stopped_by_the_next() {
     let stack = Stack::start().await;
     let place = Place::new(&stack);
     place.write("appspec.yaml", APPSPEC);
-    place
+    let said = place
         .run(&step("CodeDeployDefault.ECSAllAtOnce", "task:1"))
         .await;
+    let first = said.split(' ').find(|word| word.starts_with("d-")).unwrap();
+    let go_on = "continue-deployment --deployment-wait-type TERMINATION_WAIT";
+    place
+        .run(&format!("aws deploy {go_on} --deployment-id {first}"))
+        .await;
+    assert_eq!(info(&place, first).await["status"], "Succeeded");
     let left = place
         .run(&create(
             "CodeDeployDefault.ECSLinear10PercentEvery3Minutes",
@@ -160,7 +168,7 @@ async fn what_an_aborted_step_left_is_stopped_by_the_next() {
         .await;
     assert!(said.contains(&format!("{left} is Stopped")), "{said}");
     assert!(
-        said.contains("brings back") && said.contains("is Succeeded"),
+        said.contains("brings back") && said.contains("has moved the traffic"),
         "{said}"
     );
     stack.stand_ins.shutdown().await;

@@ -88,6 +88,13 @@ impl Build {
         self.says(&format!("get-deployment.{id}.status"), statuses);
     }
 
+    /// How the target of a deployment stands, look by look.
+    fn has_moved(&self, id: &str, statuses: &[&str]) {
+        let targets = format!("list-deployment-targets.{id}.targetIds[0]");
+        self.says(&targets, &["cluster:service"]);
+        self.says(&format!("get-deployment-target.{id}.status"), statuses);
+    }
+
     fn start(&self, before: &str) -> Child {
         let path = std::env::var("PATH").unwrap();
         // What comes after the step in the same shell shows that it left no trace.
@@ -270,6 +277,18 @@ fn a_deployment_that_takes_too_long_or_is_lost_sight_of_is_stopped() {
         "{log}"
     );
     assert_eq!(slow.asked("stop-deployment").len(), 1);
+    // Nobody who does it by hand is cut off.
+    let by_hand = Build::new(STEP);
+    by_hand.put("appspec.yaml", "{}");
+    by_hand.goes("d-1", &["InProgress", "Succeeded"]);
+    let limit = "gatewright_seconds=600\n";
+    assert!(by_hand.command.contains(limit), "{}", by_hand.command);
+    let by_hand = Build {
+        command: by_hand.command.replace(limit, ""),
+        ..by_hand
+    };
+    let (passed, log) = by_hand.run("export CODEBUILD_START_TIME=1000");
+    assert!(passed, "{log}");
     let lost = Build::new(STEP);
     lost.put("appspec.yaml", "{}");
     lost.goes("d-1", &["InProgress", "fail", "InProgress", "fail"]);
@@ -280,6 +299,34 @@ fn a_deployment_that_takes_too_long_or_is_lost_sight_of_is_stopped() {
         "{log}"
     );
     assert!(log.contains("d-1 could not be stopped"), "{log}");
+}
+
+#[test]
+fn the_wait_for_the_end_of_the_old_tasks_is_not_waited_for() {
+    let build = Build::new(STEP);
+    build.put("appspec.yaml", "{}");
+    build.goes("d-1", &["InProgress"]);
+    build.has_moved("d-1", &["InProgress", "InProgress", "Succeeded"]);
+    let (passed, log) = build.run("");
+    assert!(passed && log.contains("d-1 has moved the traffic"), "{log}");
+    assert_eq!(build.asked("get-deployment-target").len(), 3, "{log}");
+    assert!(build.asked("stop-deployment").is_empty(), "{log}");
+
+    // The next release does not bring back what the one before it replaced.
+    let next = Build::new(STEP);
+    next.put("appspec.yaml", "{}");
+    next.says("list-deployments.deployments[0]", &["d-0"]);
+    next.has_moved("d-0", &["Succeeded"]);
+    next.says("continue-deployment.d-0", &[""]);
+    next.goes("d-0", &["InProgress", "Succeeded"]);
+    next.goes("d-1", &["Succeeded"]);
+    let (passed, log) = next.run("");
+    assert!(passed && next.asked("stop-deployment").is_empty(), "{log}");
+    let ended = &next.asked("continue-deployment")[0];
+    assert_eq!(
+        argument(ended, "--deployment-wait-type"),
+        "TERMINATION_WAIT"
+    );
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn builds_deploy_through_codedeploy_to_the_groups_that_their_steps_name() {
     };
     assert_eq!(codedeploy("RoleBuilds"), Vec::<String>::new());
     insta::assert_snapshot!(codedeploy("RoleStaging").join("\n"), @r#"
-codedeploy:CreateDeployment codedeploy:GetDeployment codedeploy:ListDeployments codedeploy:StopDeployment on codedeploy:deploymentgroup:shop-worker/staging+blue codedeploy:deploymentgroup:shop/staging
+codedeploy:ContinueDeployment codedeploy:CreateDeployment codedeploy:GetDeployment codedeploy:GetDeploymentTarget codedeploy:ListDeploymentTargets codedeploy:ListDeployments codedeploy:StopDeployment on codedeploy:deploymentgroup:shop-worker/staging+blue codedeploy:deploymentgroup:shop/staging
 codedeploy:GetApplicationRevision codedeploy:RegisterApplicationRevision on codedeploy:application:shop codedeploy:application:shop-worker
 codedeploy:GetDeploymentConfig on codedeploy:deploymentconfig:* codedeploy:deploymentconfig:CodeDeployDefault.ECSAllAtOnce codedeploy:deploymentconfig:CodeDeployDefault.ECSCanary10Percent5Minutes
 "#);

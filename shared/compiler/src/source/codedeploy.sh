@@ -1,4 +1,5 @@
 (
+set -eo pipefail
 say() { echo "CodeDeploy: $*"; }
 told() { aws deploy get-deployment --deployment-id "$1" --query "deploymentInfo.$2" --output text; }
 # A signal ends a wait at once, and a sleep only when it is over.
@@ -12,11 +13,20 @@ leave() {
   code=$?
   trap '' INT TERM
   trap - EXIT
-  [ -z "$running" ] || stop "$running"
+  [ -z "$running" ] || moved "$running" || stop "$running"
   exit "$code"
 }
-# Waits until a deployment has ended, however long CodeDeploy takes; its own
-# waiter gives up after half an hour.
+# Whether the new tasks have all of the traffic. What is left then is the wait until
+# the old ones end, an hour by default, through which the deployment is in progress.
+moved() {
+  target=$(aws deploy list-deployment-targets --deployment-id "$1" --query 'targetIds[0]' --output text 2>/dev/null) || return 1
+  [ "${target:-None}" != None ] || return 1
+  stands=$(aws deploy get-deployment-target --deployment-id "$1" --target-id "$target" \
+    --query deploymentTarget.ecsTarget.status --output text 2>/dev/null) || return 1
+  [ "$stands" = Succeeded ]
+}
+# Waits until a deployment has ended, or with a second word has moved the traffic,
+# however long CodeDeploy takes; its own waiter gives up after half an hour.
 end_of() {
   shown='' failures=0 turns=0
   while :; do
@@ -27,11 +37,16 @@ end_of() {
         shown=$status
       fi
       case "$status" in Succeeded | Failed | Stopped) return 0 ;; esac
+      if [ -n "${2-}" ] && moved "$1"; then
+        say "$1 has moved the traffic; CodeDeploy ends the old tasks when their time is over"
+        status=Succeeded
+        return 0
+      fi
     else
       failures=$((failures + 1))
       [ "$failures" -lt 5 ] || { say "nobody says how $1 stands" >&2; exit 1; }
     fi
-    [ "$(date +%s)" -lt "$ends" ] || { say "$1 is still ${shown:-unknown}, and the stage's time is nearly over" >&2; exit 1; }
+    [ -z "$ends" ] || [ "$(date +%s)" -lt "$ends" ] || { say "$1 is still ${shown:-unknown}, and the stage's time is nearly over" >&2; exit 1; }
     turns=$((turns + 1))
     pause
   done
@@ -52,7 +67,8 @@ back_from() {
 }
 running=''
 : "${CODEBUILD_START_TIME:=$(date +%s)000}"
-ends=$((CODEBUILD_START_TIME / 1000 + ${gatewright_seconds:-900} - 60))
+# Somebody who does this by hand has the time that it takes.
+ends=${gatewright_seconds:+$((CODEBUILD_START_TIME / 1000 + gatewright_seconds - 60))}
 trap leave EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -79,7 +95,12 @@ earlier=$(aws deploy list-deployments --application-name "$application" --deploy
   --include-only-statuses Created Queued InProgress Baking Ready --query 'deployments[0]' --output text)
 if [ "$earlier" != None ]; then
   say "$earlier is still under way, left behind by a release that does not hold $group any more"
-  if [ "$(told "$earlier" creator)" = codeDeployRollback ]; then
+  if moved "$earlier"; then
+    say "its old tasks need not wait for their end"
+    aws deploy continue-deployment --deployment-id "$earlier" --deployment-wait-type TERMINATION_WAIT \
+      || say "they wait all the same" >&2
+    end_of "$earlier"
+  elif [ "$(told "$earlier" creator)" = codeDeployRollback ]; then
     end_of "$earlier"
   else
     stop "$earlier"
@@ -92,7 +113,7 @@ running=$(aws deploy create-deployment --application-name "$application" --deplo
   --auto-rollback-configuration '{"enabled":true,"events":["DEPLOYMENT_FAILURE","DEPLOYMENT_STOP_ON_ALARM","DEPLOYMENT_STOP_ON_REQUEST"]}' \
   --description "Gatewright ${GATEWRIGHT_RELEASE:-}" --revision "$revision" --query deploymentId --output text)
 say "$running deploys $appspec to $application/$group${config:+ as $config says}"
-end_of "$running"
+end_of "$running" moved
 deployment=$running running=''
 [ "$status" != Succeeded ] || exit 0
 say "$deployment has not succeeded:" >&2

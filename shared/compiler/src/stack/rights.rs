@@ -202,8 +202,11 @@ fn codedeploy(project: &Project<'_>) -> Vec<Value> {
         None => "deploymentconfig:*".to_owned(),
     };
     let groups = [
+        "codedeploy:ContinueDeployment",
         "codedeploy:CreateDeployment",
         "codedeploy:GetDeployment",
+        "codedeploy:GetDeploymentTarget",
+        "codedeploy:ListDeploymentTargets",
         "codedeploy:ListDeployments",
         "codedeploy:StopDeployment",
     ];
