@@ -153,11 +153,9 @@ impl World {
             .as_u64()
             .and_then(|n| usize::try_from(n).ok())?;
         let stage = self.definition.stages.get(index)?;
-        let watching = stage
-            .watching()
-            .unwrap_or_else(|| panic!("{} watches nothing", stage.name));
+        let watching = stage.watching().map(|w| w.watch.clone());
         Some((
-            watching.watch.clone(),
+            watching.unwrap_or_default(),
             until.unwrap_or_else(|e| panic!("{e}")),
         ))
     }

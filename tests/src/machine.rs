@@ -114,8 +114,7 @@ impl Run {
                 self.call(world, at).await;
                 true
             }
-            Turn::Pass(seconds) => {
-                world.clock.pass(seconds);
+            Turn::Pass => {
                 self.strands[at].goes_on(&json!({}));
                 self.noted(at);
                 true

@@ -72,8 +72,6 @@ pub enum State {
     Map(Box<Map>),
     /// Does several things side by side.
     Parallel(Box<Parallel>),
-    /// Lets time pass.
-    Wait(Wait),
     /// Does nothing but put something out.
     Pass(Pass),
     /// Ends well.
@@ -191,21 +189,6 @@ pub struct Parallel {
     /// Variables that a success sets.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub assign: IndexMap<String, Value>,
-    /// The state's output.
-    pub output: String,
-    /// What follows.
-    pub next: StateName,
-}
-
-/// A state that lets time pass. It costs one transition, however long it is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Wait {
-    /// What it is for.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub comment: String,
-    /// How long.
-    pub seconds: u32,
     /// The state's output.
     pub output: String,
     /// What follows.

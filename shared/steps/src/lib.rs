@@ -29,7 +29,7 @@ pub use retain::{forget_old, forget_when_cleared, retain_for};
 pub use scan::{open_scan, settle_scan};
 pub use steer::steered;
 pub use undo::migrated;
-pub use watch::{answered_watch, open_watch, settle_watch};
+pub use watch::{answered_watch, open_watch, settle_watch, stop_watch};
 
 use gatewright_aws::store::{Seen, Store};
 use gatewright_aws::table::Table;

@@ -1,5 +1,6 @@
 //! People's orders, given and taken into effect.
 
+mod heard;
 mod place;
 mod who;
 
@@ -40,6 +41,10 @@ pub async fn order<T: Table, R: Outside>(
     let given = until_settled(|| give(store, by, order.clone(), now)).await?;
     if let Some((pipeline, environment)) = opened {
         hand_on(store, outside, &pipeline, &environment, now).await?;
+    }
+    // The order is given, whatever becomes of this; the sweep looks each minute.
+    if let Err(failure) = heard::heard(store, &given.order, now).await {
+        tracing::warn!(error = %failure.name, "an order is not heard yet: {}", failure.message);
     }
     Ok(given)
 }

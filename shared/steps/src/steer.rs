@@ -6,7 +6,7 @@ use gatewright_aws::store::{InForce, Store};
 use gatewright_aws::table::Table;
 use gatewright_domain::Timestamp;
 use gatewright_domain::decide::may_go_on;
-use gatewright_domain::pipeline::{Purpose, Stage};
+use gatewright_domain::pipeline::{Purpose, Stage, Work};
 use gatewright_handler::Failure;
 
 /// What is in force, when it lets the stage begin. A change that is begun on the
@@ -29,11 +29,16 @@ pub async fn steered<T: Table>(
         return Ok(in_force);
     }
     let rollback = running.definition.purpose == Purpose::Rollback;
+    // A rollout changes its environment in its pauses too.
+    let changes = match stage.work {
+        Work::Watch(_) | Work::Pause(_) => stage.works_in(),
+        Work::Build(_) | Work::Deploy(_) | Work::Approval(_) => stage.changes(),
+    };
     may_go_on(
         &running.head.value,
         &in_force.controls,
         rollback,
-        stage.changes(),
+        changes,
         now,
     )
     .map_err(|(error, why)| Failure::new(error, why))?;

@@ -1,14 +1,16 @@
 //! A watch: opened, looked at each minute, judged, recorded and answered. When it
-//! does not tell, people are asked, through the machinery of every approval.
+//! does not tell, people are asked, through the machinery of every approval. A
+//! pause is a watch of nothing: it passes at its end. People's orders end both.
 
 mod ask;
+mod open;
 
 pub use ask::answered_watch;
+pub use open::open_watch;
 
 use crate::build::Freed;
 use crate::pass::pass;
 use crate::{Running, hand_on, steered, until_settled};
-use gatewright_aws::config::Pace;
 use gatewright_aws::metrics::Metrics;
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, Seen, Store, WaitKey, stage_write, wait_write};
@@ -16,130 +18,31 @@ use gatewright_aws::table::{Table, When};
 use gatewright_domain::decide::{Samples, WatchSeen, Window, judge_watch};
 use gatewright_domain::evidence::{WatchEvidence, WatchOutcome};
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::pipeline::{Series, Stage, Watching};
+use gatewright_domain::pipeline::{Seconds, Series, Stage, Watching, Work};
 use gatewright_domain::release::{StageRecord, StageStatus};
 use gatewright_domain::wait::{Answer, Awaited, Wait};
-use gatewright_domain::{Digest, ErrorName, Timestamp, after};
+use gatewright_domain::{Digest, ErrorName, ReleaseId, Timestamp, after};
 use gatewright_handler::Failure;
-use gatewright_handler::task::{RESEND_SECONDS, TaskInput, passed};
+use gatewright_handler::task::{RESEND_SECONDS, passed};
 
 /// How many samples' time numbers may come late: CloudWatch has most of them
 /// after a minute or two.
 const LATE_SAMPLES: i64 = 2;
-/// How long after everything else a watch is given up. Below the state's own
-/// time-out, so that the release ends with our reason.
-const GIVE_UP_SECONDS: i64 = 300;
 
-/// Records that the stage's watch begins, and leaves a wait that the sweep looks
-/// at. A watch that has begun is taken up with its new token.
-///
-/// # Errors
-/// When the table fails, the release has ended or is halted, or the stage watches
-/// nothing; doing it again is safe.
-pub async fn open_watch<T: Table>(
-    store: &Store<T>,
-    pace: Pace,
-    input: &TaskInput,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    until_settled(|| open(store, pace, input, now)).await
-}
-
-async fn open<T: Table>(
-    store: &Store<T>,
-    pace: Pace,
-    input: &TaskInput,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let running = Running::read(store, &input.release).await?;
-    let (index, stage) = running.stage(&input.stage)?;
-    let watching = watching(stage)?;
-    let Some(known) = store.last_attempt(&input.release, index).await? else {
-        steered(store, &running, stage, now).await?;
-        let record = StageRecord::begins(&input.release, index, stage, 1, now);
-        let started = Fact::StageStarted {
-            stage: stage.name.clone(),
-            attempt: record.attempt,
-        };
-        let wait = new_wait(input, index, watching, pace, now);
-        let mut commit = Commit::of(&running.head)
-            .write(stage_write(&record, When::Absent)?)
-            .write(wait_write(&wait, When::Any)?)
-            .fact(started);
-        commit.head.stage = Some(stage.name.clone());
-        store.commit(commit, now).await?;
-        return Ok(());
-    };
-    let answer = match (known.value.status, &known.value.failure) {
-        (StageStatus::Running, _) => return take_up(store, input, index).await,
-        (StageStatus::Passed | StageStatus::Scanning, _) => passed(),
-        (StageStatus::Failed, Some((error, why))) => Answer::failure(*error, why),
-        (StageStatus::Failed, None) => {
-            Answer::failure(ErrorName::Bug, "the stage failed without a reason")
+/// What the stage watches, and how long; a pause watches nothing.
+fn watching(stage: &Stage) -> Result<Watching, Failure> {
+    match &stage.work {
+        Work::Watch(watching) => Ok(watching.clone()),
+        Work::Pause(pause) => Ok(Watching {
+            lasts: pause.lasts,
+            warm_up: Seconds(0),
+            decide_within: Seconds(0),
+            watch: Vec::new(),
+        }),
+        Work::Build(_) | Work::Deploy(_) | Work::Approval(_) => {
+            let why = format!("stage {:?} is no watch", stage.name.as_str());
+            Err(Failure::bad_input(why))
         }
-    };
-    store
-        .table()
-        .write(vec![input.answer_write(index, answer, now)?])
-        .await?;
-    Ok(())
-}
-
-/// The state was entered again: the watch, or the question that it led to, stays
-/// as it is, and its token is new.
-async fn take_up<T: Table>(
-    store: &Store<T>,
-    input: &TaskInput,
-    index: usize,
-) -> Result<(), Failure> {
-    for key in [
-        WaitKey::watch(&input.release, index),
-        WaitKey::approval(&input.release, index),
-    ] {
-        let Some(mut wait) = store.wait(&key).await? else {
-            continue;
-        };
-        wait.value.token = input.token.clone();
-        let write = wait_write(&wait.value, When::Rev(wait.rev))?;
-        store.table().write(vec![write]).await?;
-        return Ok(());
-    }
-    let why = format!("{} is watched, and nothing waits for its end", input.stage);
-    Err(Failure::bug(why))
-}
-
-fn watching(stage: &Stage) -> Result<&Watching, Failure> {
-    stage.watching().ok_or_else(|| {
-        Failure::bad_input(format!("stage {:?} watches nothing", stage.name.as_str()))
-    })
-}
-
-fn new_wait(
-    input: &TaskInput,
-    index: usize,
-    watching: &Watching,
-    pace: Pace,
-    now: Timestamp,
-) -> Wait {
-    let (lasts, period) = (pace.real(watching.lasts.0), pace.period());
-    let warm_up = match watching.warm_up.0 {
-        0 => 0,
-        seconds => pace.real(seconds),
-    };
-    Wait {
-        release: input.release.clone(),
-        index,
-        stage: input.stage.clone(),
-        awaited: Awaited::Watch {
-            from: after(now, warm_up),
-            until: after(now, lasts),
-            period,
-        },
-        token: input.token.clone(),
-        since: now,
-        deadline: after(now, lasts + watching.decide_within.get() + GIVE_UP_SECONDS),
-        due: after(now, i64::from(period).min(lasts)),
-        answer: None,
     }
 }
 
@@ -155,7 +58,7 @@ pub async fn settle_watch<T: Table, M: Metrics, R: Outside>(
     key: &WaitKey,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let freed = until_settled(|| look(store, metrics, key, now)).await?;
+    let freed = until_settled(|| Box::pin(look(store, metrics, key, now))).await?;
     if let Some((pipeline, environment)) = freed {
         hand_on(store, outside, &pipeline, &environment, now).await?;
     }
@@ -187,8 +90,18 @@ async fn look<T: Table, M: Metrics>(
         return Err(Failure::bug("a watch without its stage"));
     };
     let period_seconds = i64::from(period);
+    let next = after(now, period_seconds).min(until).max(after(now, 1));
+    if let Some(ordered) = ordered_to_stop(store, &running, stage, now).await? {
+        return conclude(store, &running, record, wait, None, Some(ordered), now).await;
+    }
+    if watching.watch.is_empty() {
+        return match now < until {
+            true => later(store, wait, next).await,
+            false => conclude(store, &running, record, wait, None, None, now).await,
+        };
+    }
     let no_more = now >= after(until, LATE_SAMPLES * period_seconds);
-    let seen = match observe(metrics, watching, (from, until, period), now).await {
+    let seen = match observe(metrics, &watching, (from, until, period), now).await {
         Err(failure) if no_more => WatchSeen {
             unreadable: Some(failure.message),
             ..unseen((from, until, period), until)
@@ -197,10 +110,7 @@ async fn look<T: Table, M: Metrics>(
     };
     let evidence = judge_watch(&watching.watch, &seen);
     match evidence.outcome {
-        WatchOutcome::Going => {
-            let next = after(now, period_seconds).min(until).max(after(now, 1));
-            later(store, wait, next).await
-        }
+        WatchOutcome::Going => later(store, wait, next).await,
         WatchOutcome::Inconclusive if !no_more => {
             later(store, wait, after(now, period_seconds)).await
         }
@@ -208,11 +118,74 @@ async fn look<T: Table, M: Metrics>(
             ask::ask(store, &running, record, wait, evidence, now).await?;
             Ok(None)
         }
-        WatchOutcome::Passed => conclude(store, &running, record, wait, evidence, None, now).await,
+        WatchOutcome::Passed => {
+            conclude(store, &running, record, wait, Some(evidence), None, now).await
+        }
         WatchOutcome::Failed => {
             let why = (ErrorName::WatchFailed, evidence.reasons().join("; "));
-            conclude(store, &running, record, wait, evidence, Some(why), now).await
+            conclude(
+                store,
+                &running,
+                record,
+                wait,
+                Some(evidence),
+                Some(why),
+                now,
+            )
+            .await
         }
+    }
+}
+
+/// Ends the watch or the pause that the release is in, if people's orders stop it
+/// there: they are heard at once, and not when its time is over.
+///
+/// # Errors
+/// When the table fails; the sweep looks again within a minute.
+pub async fn stop_watch<T: Table>(
+    store: &Store<T>,
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    until_settled(|| stop(store, release, now)).await
+}
+
+async fn stop<T: Table>(
+    store: &Store<T>,
+    release: &ReleaseId,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let running = Running::read(store, release).await?;
+    let Some(at) = &running.head.value.stage else {
+        return Ok(());
+    };
+    let (index, stage) = running.stage(at)?;
+    let wait = store.wait(&WaitKey::watch(release, index)).await?;
+    let Some(wait) = wait.filter(|w| w.value.answer.is_none()) else {
+        return Ok(());
+    };
+    let record = store.last_attempt(release, index).await?;
+    let record = record.filter(|r| r.value.status == StageStatus::Running);
+    let ordered = ordered_to_stop(store, &running, stage, now).await?;
+    if let (Some(record), Some(ordered)) = (record, ordered) {
+        conclude(store, &running, record, wait, None, Some(ordered), now).await?;
+    }
+    Ok(())
+}
+
+/// The order that stops the release here, if one does.
+async fn ordered_to_stop<T: Table>(
+    store: &Store<T>,
+    running: &Running,
+    stage: &Stage,
+    now: Timestamp,
+) -> Result<Option<(ErrorName, String)>, Failure> {
+    match steered(store, running, stage, now).await {
+        Ok(_) => Ok(None),
+        Err(order) if matches!(order.name, ErrorName::Halted | ErrorName::Frozen) => {
+            Ok(Some((order.name, order.message)))
+        }
+        Err(failure) => Err(failure),
     }
 }
 
@@ -293,19 +266,22 @@ fn judged(stage: &Stage, evidence: &WatchEvidence) -> Result<Fact, Failure> {
     })
 }
 
-/// Ends a watch that tells: with a failure, or without one.
+/// Ends a watch that tells, or that is told: with a failure, or without one.
 async fn conclude<T: Table>(
     store: &Store<T>,
     running: &Running,
     mut record: Seen<StageRecord>,
     mut wait: Seen<Wait>,
-    evidence: WatchEvidence,
+    evidence: Option<WatchEvidence>,
     failure: Option<(ErrorName, String)>,
     now: Timestamp,
 ) -> Result<Freed, Failure> {
     let (_, stage) = running.stage(&record.value.stage)?;
-    let commit = Commit::of(&running.head).fact(judged(stage, &evidence)?);
-    record.value.watch = Some(evidence);
+    let mut commit = Commit::of(&running.head);
+    if let Some(evidence) = &evidence {
+        commit = commit.fact(judged(stage, evidence)?);
+    }
+    record.value.watch = evidence;
     let mut freed = None;
     let (commit, answer) = end(
         store,

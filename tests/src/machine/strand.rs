@@ -11,8 +11,8 @@ pub(super) enum Turn {
     Answer(String),
     /// Call its state's function.
     Call,
-    /// Let so many seconds pass.
-    Pass(i64),
+    /// Go on.
+    Pass,
     /// Take a branch.
     Choose,
     /// Do these side by side: a machine each, with its item.
@@ -94,8 +94,7 @@ impl Strand {
             }
             Some("Task") => Turn::Call,
             Some("Choice") => Turn::Choose,
-            Some("Wait") => Turn::Pass(here["Seconds"].as_i64().unwrap_or_default()),
-            Some("Pass") => Turn::Pass(0),
+            Some("Pass") => Turn::Pass,
             Some("Succeed" | "Fail") => Turn::Over,
             other => panic!("{} is a {other:?}", self.state),
         }

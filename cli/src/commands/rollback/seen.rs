@@ -10,11 +10,11 @@ use gatewright_domain::decide::undo::{Check, Why, judge_rollback, may_ask, targe
 use gatewright_domain::decide::{Admission, ScanSeen, admit};
 use gatewright_domain::evidence::{ArtifactEvidence, Severity};
 use gatewright_domain::people::Directory;
-use gatewright_domain::pipeline::{Artifact, Definition};
+use gatewright_domain::pipeline::{Artifact, Definition, Work};
 use gatewright_domain::release::{Deployment, Head};
 use gatewright_domain::trigger::TriggerInput;
 use gatewright_domain::undo::{Standing, Target, WaysBack};
-use gatewright_domain::{Digest, EnvironmentName, ErrorName, ReleaseId};
+use gatewright_domain::{Digest, EnvironmentName, ErrorName, PipelineId, ReleaseId};
 use gatewright_views::text::{line, short_line};
 use std::collections::BTreeMap;
 
@@ -89,6 +89,8 @@ pub struct Seen {
     /// What it goes back to.
     pub target: Option<ReleaseId>,
     pub checks: Vec<Line>,
+    /// The rollout that is under way there, and what ends it at once.
+    rollout: Option<String>,
 }
 
 impl Seen {
@@ -127,7 +129,9 @@ impl Seen {
                 target,
             });
         }
+        let rollout = rollout(store, &definition.id, &environment).await?;
         let mut seen = Self {
+            rollout,
             definition,
             environment,
             directory,
@@ -173,6 +177,8 @@ impl Seen {
                 checks.extend(verifies(&self.definition, image));
             }
         }
+        let rollout = self.rollout.iter();
+        checks.extend(rollout.map(|says| warned("the rollout", says.clone())));
         self.checks = checks;
     }
 
@@ -220,6 +226,36 @@ impl Seen {
             ),
         }
     }
+}
+
+/// A release that holds the environment and is in a pause or a watch of its
+/// rollout: to halt it is quicker than to wait for it.
+async fn rollout<T: Table>(
+    store: &Store<T>,
+    pipeline: &PipelineId,
+    environment: &EnvironmentName,
+) -> Result<Option<String>, Failed> {
+    let Some(holder) = store.lock(pipeline, environment).await?.0.holder else {
+        return Ok(None);
+    };
+    let Some(head) = store.head(&holder.release).await?.map(|seen| seen.value) else {
+        return Ok(None);
+    };
+    let definition = store.definition(&head.pipeline, &head.version).await?;
+    let stage = head.stage.as_ref().zip(definition.as_ref());
+    let Some((_, stage)) = stage.and_then(|(name, definition)| definition.stage(name)) else {
+        return Ok(None);
+    };
+    let undoes = match (&stage.work, &stage.on_failure) {
+        (Work::Watch(_) | Work::Pause(_), Some(_)) => "undoes it at once",
+        (Work::Watch(_) | Work::Pause(_), None) => "ends it at once",
+        (Work::Build(_) | Work::Deploy(_) | Work::Approval(_), _) => return Ok(None),
+    };
+    let (title, release) = (head.title(), &head.release);
+    Ok(Some(format!(
+        "{title} has {environment} and is in “{}”; the rollback waits until it is over. `gatewright halt {release} --reason TEXT` {undoes}",
+        stage.name
+    )))
 }
 
 fn judged(what: &'static str, verdict: Result<String, Why>) -> Line {

@@ -1,9 +1,10 @@
 use super::*;
 use crate::commands::example::{Example, plain};
 use gatewright_aws::Store;
-use gatewright_aws::store::taken_back_write;
+use gatewright_aws::store::{Commit, taken_back_write};
 use gatewright_aws::table::{Table, When};
 use gatewright_domain::Digest;
+use gatewright_domain::pipeline::{Pause, Seconds, Work};
 use gatewright_domain::undo::TakenBack;
 use gatewright_fakes::{FakeRegistry, MemoryTable, definition};
 
@@ -120,4 +121,33 @@ async fn who_may_not_what_moved_on_and_what_was_taken_back_is_said_at_once() {
         seen.what_helps(ErrorName::TakenBack)
             .contains("gatewright lift")
     );
+}
+
+#[tokio::test]
+async fn a_rollout_that_is_under_way_is_named_with_what_ends_it() {
+    let example = Example::two_on_staging().await;
+    let (store, second) = (&example.store, "cp-2".parse().unwrap());
+    let mut paused = definition();
+    let stage = paused.stages.iter_mut().find(|s| s.is_cleared()).unwrap();
+    stage.work = Work::Pause(Pause {
+        lasts: Seconds(600),
+    });
+    let named = stage.name.clone();
+    store.apply(&paused).await.unwrap();
+    let mut commit = Commit::of(&store.known_head(&second).await.unwrap());
+    commit.head.version = paused.version().unwrap();
+    commit.head.stage = Some(named.clone());
+    store.commit(commit, example.now()).await.unwrap();
+    let staging = "staging".parse().unwrap();
+    let (lock, rev) = store.lock(&paused.id, &staging).await.unwrap();
+    let held = lock.taken(&second, example.now(), 3_600).unwrap();
+    let write = Store::<MemoryTable>::lock_write(&held, rev).unwrap();
+    store.table().write(vec![write]).await.unwrap();
+    let seen = seen(store, acknowledged, &[b"image"]).await;
+    assert_eq!(seen.refused(), None);
+    let rollout = seen.checks.iter().find(|c| c.what == "the rollout");
+    let says = &rollout.unwrap().says;
+    for said in [named.as_str(), "gatewright halt cp-2 --reason TEXT"] {
+        assert!(says.contains(said), "{said}: {says}");
+    }
 }

@@ -374,7 +374,6 @@ fn linked(mut chain: Chain, after: &StateName) -> Chain {
             State::Task(task) => task.next = Next::Then(next),
             State::Map(map) => map.next = next,
             State::Parallel(parallel) => parallel.next = next,
-            State::Wait(wait) => wait.next = next,
             State::Pass(pass) => pass.next = Next::Then(next),
             State::Choice(choice) => {
                 let branch = choice.choices.first_mut();

@@ -142,6 +142,7 @@ impl Function {
                 BadInput,
                 UnknownPipeline,
                 Halted,
+                Frozen,
                 WatchFailed,
                 LockLost,
                 Rejected,

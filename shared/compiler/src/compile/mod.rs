@@ -163,12 +163,9 @@ pub(crate) fn inner(state: &State) -> Vec<&Inner> {
     match state {
         State::Map(map) => vec![&map.item_processor],
         State::Parallel(parallel) => parallel.branches.iter().collect(),
-        State::Task(_)
-        | State::Choice(_)
-        | State::Wait(_)
-        | State::Pass(_)
-        | State::Succeed(_)
-        | State::Fail(_) => Vec::new(),
+        State::Task(_) | State::Choice(_) | State::Pass(_) | State::Succeed(_) | State::Fail(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -215,7 +212,6 @@ fn through<'a>(
             State::Pass(pass) => pass.next.state(),
             State::Map(map) => Some(&map.next),
             State::Parallel(parallel) => Some(&parallel.next),
-            State::Wait(wait) => Some(&wait.next),
             State::Choice(choice) => {
                 choice
                     .choices

@@ -6,11 +6,9 @@ use super::{
 };
 use crate::asl::{
     Arguments, Branch, Catch, Caught, Choice, Condition, Fail, Jitter, Next, Resource, Retry,
-    State, StateName, Succeed, Task, Wait,
+    State, StateName, Succeed, Task,
 };
-use gatewright_domain::pipeline::{
-    Approval, Build, Definition, Environment, Pause, Stage, Watching, Work,
-};
+use gatewright_domain::pipeline::{Approval, Build, Definition, Environment, Seconds, Stage, Work};
 use gatewright_domain::text::shortened;
 use gatewright_domain::{Digest, ErrorName};
 use indexmap::IndexMap;
@@ -45,10 +43,10 @@ pub(super) fn clear_seconds(definition: &Definition, stage: &Stage) -> u32 {
 /// own answer, which has a reason, comes before a bare `States.Timeout`.
 pub(super) const GRACE_SECONDS: u32 = 300;
 
-/// How long a watch and the people who are asked about it may take: five minutes
-/// for numbers that come late, and five to tell us.
-pub(super) fn watch_seconds(watching: &Watching) -> u32 {
-    let waits = watching.lasts.0.saturating_add(watching.decide_within.0);
+/// How long a watch or a pause and the people who are asked about it may take:
+/// five minutes for numbers that come late, and five to tell us.
+pub(super) fn watch_seconds(lasts: Seconds, decide_within: Seconds) -> u32 {
+    let waits = lasts.0.saturating_add(decide_within.0);
     waits.saturating_add(2 * GRACE_SECONDS)
 }
 
@@ -98,15 +96,6 @@ pub(super) fn of_stage(
     otherwise: Otherwise<'_>,
     waits: u32,
 ) -> Result<Vec<(StateName, State)>, CompileError> {
-    if let Work::Pause(Pause { lasts }) = stage.work {
-        let wait = Wait {
-            comment: shortened(&stage.description, MOST_COMMENT),
-            seconds: lasts.0,
-            output: NOTHING.to_owned(),
-            next: state_name(FINISH)?,
-        };
-        return Ok(vec![(state_name(states)?, State::Wait(wait))]);
-    }
     let waiting = |function, limit, retries| waiting(function, named, otherwise, limit, retries);
     let mut made = Vec::new();
     if stage.is_cleared() {
@@ -130,8 +119,14 @@ pub(super) fn of_stage(
             let limit = expires.0.saturating_add(GRACE_SECONDS);
             waiting(Function::RequestApproval, limit, 0)?
         }
-        Work::Watch(watching) => waiting(Function::WatchRollout, watch_seconds(watching), 0)?,
-        Work::Pause(_) => return Ok(Vec::new()),
+        Work::Watch(watching) => {
+            let limit = watch_seconds(watching.lasts, watching.decide_within);
+            waiting(Function::WatchRollout, limit, 0)?
+        }
+        Work::Pause(pause) => {
+            let limit = watch_seconds(pause.lasts, Seconds(0));
+            waiting(Function::WatchRollout, limit, 0)?
+        }
     };
     own.comment = shortened(&stage.description, MOST_COMMENT);
     made.push((states.to_owned(), own));

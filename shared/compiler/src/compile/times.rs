@@ -4,7 +4,7 @@ use super::states::{
     CALL_SECONDS, GRACE_SECONDS, LOST_ADMISSIONS, QUEUE_SECONDS, SCAN_SECONDS, clear_seconds,
     watch_seconds,
 };
-use gatewright_domain::pipeline::{Definition, Stage, Trigger, Work};
+use gatewright_domain::pipeline::{Definition, Seconds, Stage, Trigger, Work};
 
 /// How long a release takes in seconds, on the longest route, when every state
 /// uses up its time limit, every retry of a build is needed, and the last change
@@ -64,8 +64,8 @@ fn longest_stage(definition: &Definition, stage: &Stage) -> i64 {
     let around = match &stage.work {
         Work::Build(_) | Work::Deploy(_) => 0,
         Work::Approval(approval) => approval.expires.get() + i64::from(GRACE_SECONDS),
-        Work::Watch(watching) => i64::from(watch_seconds(watching)),
-        Work::Pause(pause) => pause.lasts.get(),
+        Work::Watch(watching) => i64::from(watch_seconds(watching.lasts, watching.decide_within)),
+        Work::Pause(pause) => i64::from(watch_seconds(pause.lasts, Seconds(0))),
     };
     let clear = i64::from(stage.is_cleared()) * i64::from(clear_seconds(definition, stage));
     let scan = i64::from(stage.scan_gate().is_some()) * i64::from(SCAN_SECONDS);

@@ -31,7 +31,7 @@ pub(super) enum State {
         catches: Vec<Catch>,
         next: Option<String>,
     },
-    /// Goes on, whatever happens: a Wait or a Pass.
+    /// Goes on, whatever happens: a Pass.
     Plain { next: Option<String> },
     /// Succeed or Fail.
     Terminal,
@@ -112,7 +112,7 @@ fn read_state(name: &str, state: &Value) -> Result<State, Violation> {
             catches: catches(name, state)?,
             next: onward(name, state)?,
         }),
-        "Wait" | "Pass" => Ok(State::Plain {
+        "Pass" => Ok(State::Plain {
             next: onward(name, state)?,
         }),
         "Succeed" | "Fail" => Ok(State::Terminal),

@@ -149,8 +149,7 @@ impl Definition {
     }
 
     /// The stages of a release as people want to see them, with their positions:
-    /// those of its route, and a way back only when it `began`. Pauses leave no
-    /// record and are no stages to anybody.
+    /// those of its route, and a way back only when it `began`.
     pub fn shown<'a>(
         &'a self,
         route: Option<&'a str>,
@@ -162,19 +161,18 @@ impl Definition {
             .enumerate()
             .filter(move |(index, stage)| {
                 let ahead = !stage.undoes() && route.is_none_or(|route| route.runs(&stage.name));
-                stage.is_recorded() && (began(*index) || ahead)
+                began(*index) || ahead
             })
     }
 
-    /// The positions of the stages on the route that work in `environment` and
-    /// leave a record: when all of them have passed, its lock is handed on.
+    /// The positions of the stages on the route that work in `environment`: when all of them have passed, its lock is handed on.
     pub fn stages_in<'a>(
         &'a self,
         route: Option<&Trigger>,
         environment: &'a EnvironmentName,
     ) -> impl Iterator<Item = usize> {
         self.path(route)
-            .filter(move |(_, stage)| stage.is_recorded() && stage.works_in() == Some(environment))
+            .filter(move |(_, stage)| stage.works_in() == Some(environment))
             .map(|(index, _)| index)
     }
 

@@ -82,11 +82,6 @@ impl Stage {
         self.of.is_none() && self.changes().is_some()
     }
 
-    /// Whether it leaves a record: it runs a build, asks people or watches.
-    pub fn is_recorded(&self) -> bool {
-        !matches!(self.work, Work::Pause(_))
-    }
-
     /// Whether it changes data in a way that no older version can be put upon.
     pub fn is_forward_only(&self) -> bool {
         self.migration == Some(Migration::ForwardOnly)
@@ -346,7 +341,7 @@ impl Effect {
 }
 
 /// Time that passes and nothing is judged by: an old version is kept, or a
-/// share of the traffic is left for a while.
+/// share of the traffic is left for a while. People's orders end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {

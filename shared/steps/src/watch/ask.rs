@@ -39,7 +39,16 @@ pub(super) async fn ask<T: Table>(
     };
     if let Some(nobody) = nobody {
         let failure = (ErrorName::WatchFailed, format!("{why}; {nobody}"));
-        conclude(store, running, record, wait, evidence, Some(failure), now).await?;
+        conclude(
+            store,
+            running,
+            record,
+            wait,
+            Some(evidence),
+            Some(failure),
+            now,
+        )
+        .await?;
         return Ok(());
     }
     let waiting = Wait {
