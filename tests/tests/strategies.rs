@@ -15,7 +15,7 @@ static TURN: Semaphore = Semaphore::const_new(2);
 
 const WATCHED: &str = r#"      watch:
         - { metric: error-rate, at-most: 1, new: { namespace: Shop, name: ErrorRate, dimensions: { Version: new } } }
-        - { metric: latency-p90, at-most: 500, new: { namespace: Shop, name: Latency, statistic: Average, dimensions: { Version: new } } }
+        - { metric: latency-p90, at-most: 500, new: { namespace: Shop, name: Latency, dimensions: { Version: new } } }
         - { metric: health, alarm: shop-unhealthy }
       warm-up: 1m
       decide-within: 1h

@@ -410,6 +410,54 @@ async fn an_old_version_without_numbers_is_asked_about() {
     );
 }
 
+/// Two things that AWS counts, and a latency in seconds.
+fn of_aws() -> String {
+    let rate = |version: &str| {
+        let of = |name: &str| {
+            format!(
+                "{{ namespace: AWS/Lambda, name: {name}, dimensions: {{ Resource: {version} }} }}"
+            )
+        };
+        format!("{{ of: {}, per: {} }}", of("Errors"), of("Invocations"))
+    };
+    let series = |version: &str| {
+        format!("{{ namespace: Shop, name: ErrorRate, dimensions: {{ Service: {version} }} }}")
+    };
+    SHOP.replace(&series("new"), &rate("new"))
+        .replace(&series("old"), &rate("old"))
+        .replace(
+            "{ namespace: Shop, name: Latency }",
+            "{ namespace: AWS/ApplicationELB, name: TargetResponseTime, unit: seconds }",
+        )
+}
+
+#[tokio::test]
+async fn what_aws_counts_and_measures_in_seconds_is_converted() {
+    for (errors, seconds, outcome) in [
+        (None, "0.25", WatchOutcome::Passed),
+        (Some("1"), "0.25", WatchOutcome::Passed),
+        (Some("9"), "0.25", WatchOutcome::Failed),
+        (None, "0.75", WatchOutcome::Failed),
+    ] {
+        let (world, _run) = watched_in(&of_aws()).await;
+        let watch = watch(&world);
+        for (one, errors) in [(&watch[0].new, errors), (&watch[0].old, Some("1"))] {
+            let rate = one.as_ref().unwrap();
+            measures(&world, rate.per.as_deref(), "200");
+            if let Some(errors) = errors {
+                measures(&world, Some(rate), errors);
+            }
+        }
+        measures(&world, watch[1].new.as_ref(), seconds);
+        world.metrics.alarm("shop-hosts", "OK");
+        for _ in 0..5 {
+            sweep(&world, 60).await;
+        }
+        let seen = seen(&world).await;
+        assert_eq!(seen.outcome, outcome, "{:?}", seen.reasons());
+    }
+}
+
 #[tokio::test]
 async fn an_alarm_of_the_warm_up_undoes_nothing() {
     let (world, mut run) =

@@ -175,6 +175,7 @@ fn watched() -> Vec<Watch> {
             name: "ErrorRate".to_owned(),
             statistic: "Average".to_owned(),
             dimensions: [("Service".to_owned(), "shop-preview".to_owned())].into(),
+            ..Series::default()
         }),
         old: None,
         alarm: None,

@@ -19,13 +19,13 @@ const MOST_ALARMS: usize = 100;
 /// What functions need of CloudWatch.
 pub trait Metrics: Send + Sync {
     /// The samples of each series in the window, in the order in which they are
-    /// asked for. A sample that is no number is left out; of a series that
-    /// CloudWatch could not give completely there are none.
+    /// asked for. A sample that is no number is left out; `None` is a series that
+    /// CloudWatch could not give completely.
     fn samples(
         &self,
         series: &[Series],
         window: Window,
-    ) -> impl Future<Output = Result<Vec<Vec<Sample>>, ServiceError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Option<Vec<Sample>>>, ServiceError>> + Send;
 
     /// The states of the alarms of these names that exist, in CloudWatch's words.
     fn alarms(
@@ -53,7 +53,7 @@ impl CloudWatch {
         &self,
         series: &[Series],
         window: Window,
-    ) -> Result<Vec<Vec<Sample>>, ServiceError> {
+    ) -> Result<Vec<Option<Vec<Sample>>>, ServiceError> {
         let queries: Vec<MetricDataQuery> = series
             .iter()
             .enumerate()
@@ -104,12 +104,8 @@ struct Read {
 
 impl Read {
     /// Part of a series may be its better part.
-    fn whole(self) -> Vec<Sample> {
-        if self.complete {
-            self.samples
-        } else {
-            Vec::new()
-        }
+    fn whole(self) -> Option<Vec<Sample>> {
+        self.complete.then_some(self.samples)
     }
 }
 
@@ -145,9 +141,9 @@ impl Metrics for CloudWatch {
         &self,
         series: &[Series],
         window: Window,
-    ) -> Result<Vec<Vec<Sample>>, ServiceError> {
+    ) -> Result<Vec<Option<Vec<Sample>>>, ServiceError> {
         if window.from >= window.until {
-            return Ok(vec![Vec::new(); series.len()]);
+            return Ok(vec![Some(Vec::new()); series.len()]);
         }
         let mut all = Vec::with_capacity(series.len());
         for some in series.chunks(MOST_SERIES) {

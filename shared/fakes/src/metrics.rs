@@ -88,7 +88,7 @@ impl Metrics for FakeMetrics {
         &self,
         series: &[Series],
         window: Window,
-    ) -> Result<Vec<Vec<Sample>>, ServiceError> {
+    ) -> Result<Vec<Option<Vec<Sample>>>, ServiceError> {
         self.comes_back().await;
         self.refused("cloudwatch:GetMetricData")?;
         locked(&self.asked).push(window);
@@ -106,9 +106,9 @@ impl Metrics for FakeMetrics {
             some.map(|(at, value)| (*at, *value))
                 .chain(all.into_iter().flatten())
                 .map(|(at, value)| Sample { at, value })
-                .collect()
+                .collect::<Vec<_>>()
         };
-        Ok(series.iter().map(of).collect())
+        Ok(series.iter().map(|series| Some(of(series))).collect())
     }
 
     async fn alarms(&self, names: &[String]) -> Result<BTreeMap<String, String>, ServiceError> {

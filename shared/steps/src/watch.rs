@@ -15,7 +15,7 @@ use gatewright_aws::metrics::Metrics;
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, Seen, Store, WaitKey, stage_write, wait_write};
 use gatewright_aws::table::{Table, When};
-use gatewright_domain::decide::{Samples, WatchSeen, Window, judge_watch};
+use gatewright_domain::decide::{Sample, Samples, WatchSeen, Window, judge_watch};
 use gatewright_domain::evidence::{WatchEvidence, WatchOutcome};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::{Seconds, Series, Stage, Watching, Work};
@@ -224,7 +224,7 @@ async fn observe<M: Metrics>(
 ) -> Result<WatchSeen, Failure> {
     let seen = unseen((from, until, period), until.min(now));
     let both = watching.watch.iter().flat_map(|w| [&w.new, &w.old]);
-    let series: Vec<Series> = both.flatten().cloned().collect();
+    let series: Vec<Series> = both.flatten().flat_map(Series::metrics).cloned().collect();
     let mut samples = match series.as_slice() {
         [] => Vec::new(),
         series => metrics.samples(series, seen.window).await?,
@@ -240,8 +240,12 @@ async fn observe<M: Metrics>(
         names => metrics.alarms(names).await?,
     };
     let mut next = |series: &Option<Series>| {
-        let samples = series.as_ref().and_then(|_| samples.next());
-        samples.unwrap_or_default()
+        let Some(series) = series else {
+            return Vec::new();
+        };
+        let own = samples.next().flatten();
+        let whole = series.per.as_ref().and_then(|_| samples.next().flatten());
+        Sample::of(series, own, whole)
     };
     let samples = watching
         .watch

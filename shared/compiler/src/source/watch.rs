@@ -1,5 +1,8 @@
 //! What is watched while a new version takes over, as written.
 
+mod known;
+mod series;
+
 use super::fields::{self, Fields};
 use super::language;
 use super::sink::{Sink, Span};
@@ -8,7 +11,6 @@ use super::values;
 use gatewright_domain::Decimal;
 use gatewright_domain::pipeline::{Seconds, Series, Watch};
 use gatewright_domain::text::spoken;
-use indexmap::IndexMap;
 
 /// What is judged in every pause of a strategy.
 #[derive(Debug, Clone)]
@@ -131,9 +133,12 @@ fn entry(node: &Node, all: bool, sink: &Sink) -> Option<Watch> {
         .and_then(|n| fields::one_of(n, "a metric", language::METRICS, sink))?;
     let number = |key| of.get(key).map(|node| limit(node, key, sink));
     let (at_most, times) = (number("at-most"), number("at-most-times-old"));
-    let place = |key| of.get(key).map(|node| series(node, metric.value, sink));
+    let place = |key| {
+        of.get(key)
+            .map(|node| series::number(node, metric.value, sink))
+    };
     let (new, old) = (place("new"), place("old"));
-    let alarm = of.get("alarm").map(|n| fields::text(n, "alarm", sink));
+    let alarm = of.get("alarm").map(|n| alarm(n, sink));
     let whole = if alarm.is_some() {
         alone(&of, metric.value, sink)
     } else if metric.value == "health" {
@@ -146,6 +151,8 @@ fn entry(node: &Node, all: bool, sink: &Sink) -> Option<Watch> {
         false
     } else {
         measured(&of, &metric.at, metric.value, all, sink)
+            & within(&of, metric.value, at_most.as_ref(), sink)
+            & apart(&of, new.as_ref(), old.as_ref(), sink)
     };
     // What was written and does not read has been reported.
     let watch = Watch {
@@ -154,7 +161,7 @@ fn entry(node: &Node, all: bool, sink: &Sink) -> Option<Watch> {
         at_most_times_old: read_or(times)?,
         new: read_or(new)?,
         old: read_or(old)?,
-        alarm: read_or(alarm)?.map(|said| said.value),
+        alarm: read_or(alarm)?,
     };
     whole.then_some(watch)
 }
@@ -232,6 +239,67 @@ fn measured(of: &Fields<'_>, at: &Span, metric: &str, all: bool, sink: &Sink) ->
     whole
 }
 
+/// An alarm's name, by which CloudWatch is asked.
+fn alarm(node: &Node, sink: &Sink) -> Option<String> {
+    let said = fields::text(node, "alarm", sink)?;
+    let Some((_, name)) = said.value.split_once(":alarm:") else {
+        return Some(said.value);
+    };
+    sink.error_help(
+        &said.at,
+        "alarm is a name, not an ARN: an alarm of this name does not exist",
+        format!("write `alarm: {name}`"),
+    );
+    None
+}
+
+/// Percent are at most 100.
+fn within(of: &Fields<'_>, metric: &str, at_most: Option<&Option<String>>, sink: &Sink) -> bool {
+    let limit: Option<Decimal> = at_most.and_then(|said| said.as_ref()?.parse().ok());
+    let most = Decimal::from_millionths(100_000_000);
+    match (of.entry("at-most"), limit) {
+        (Some((at, _)), Some(limit)) if metric == "error-rate" && limit > most => {
+            sink.error_help(
+                at,
+                format!("error-rate is in percent: at-most {limit} is always kept"),
+                "for instance `at-most: 1`, one error in a hundred",
+            );
+            false
+        }
+        (Some(_) | None, Some(_) | None) => true,
+    }
+}
+
+/// Two versions are compared in two places, by the same measure.
+fn apart(
+    of: &Fields<'_>,
+    new: Option<&Option<Series>>,
+    old: Option<&Option<Series>>,
+    sink: &Sink,
+) -> bool {
+    let (Some((at, _)), Some(Some(new)), Some(Some(old))) = (of.entry("old"), new, old) else {
+        return true;
+    };
+    let (message, help) = if new == old {
+        (
+            "new and old are the same series, which is never worse than itself".to_owned(),
+            "say by its dimensions where each version's numbers are",
+        )
+    } else if new.statistic != old.statistic {
+        (
+            format!(
+                "new is {} and old is {}, which cannot be compared",
+                new.statistic, old.statistic
+            ),
+            "give both the same statistic",
+        )
+    } else {
+        return true;
+    };
+    sink.error_help(at, message, help);
+    false
+}
+
 /// What a limit can be.
 const LIMIT: &str = "a number that is not negative, with at most six decimals";
 
@@ -251,64 +319,4 @@ fn limit(node: &Node, what: &str, sink: &Sink) -> Option<String> {
             None
         }
     }
-}
-
-fn series(node: &Node, metric: &str, sink: &Sink) -> Option<Series> {
-    let of = Fields::of(node, &node.at, &language::SERIES, sink)?;
-    let text = |key| of.required(key).and_then(|n| fields::text(n, key, sink));
-    let (namespace, name) = (text("namespace"), text("name"));
-    let statistic = match of.get("statistic") {
-        Some(node) => statistic(node, sink),
-        None => Some(match metric {
-            "latency-p90" => "p90".to_owned(),
-            "latency-p99" => "p99".to_owned(),
-            _ => "Average".to_owned(),
-        }),
-    };
-    let dimensions = of.get("dimensions").map(|node| dimensions(node, sink));
-    Some(Series {
-        namespace: namespace?.value,
-        name: name?.value,
-        statistic: statistic?,
-        dimensions: read_or(dimensions)?.unwrap_or_default(),
-    })
-}
-
-fn statistic(node: &Node, sink: &Sink) -> Option<String> {
-    const WORDS: [&str; 5] = ["Average", "Minimum", "Maximum", "Sum", "SampleCount"];
-    let said = fields::text(node, "statistic", sink)?;
-    let percentile = said.value.strip_prefix('p').is_some_and(|digits| {
-        let (whole, rest) = digits.split_once('.').unwrap_or((digits, "0"));
-        let short =
-            |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-        short(whole) && short(rest)
-    });
-    if percentile || WORDS.contains(&said.value.as_str()) {
-        return Some(said.value);
-    }
-    sink.error_help(
-        &said.at,
-        format!("CloudWatch has no statistic {:?}", said.value),
-        format!(
-            "it is one of {}, or a percentile such as p90",
-            WORDS.join(", ")
-        ),
-    );
-    None
-}
-
-fn dimensions(node: &Node, sink: &Sink) -> Option<IndexMap<String, String>> {
-    /// As many as a metric can have (CloudWatch quotas).
-    const MOST: usize = 30;
-    let entries = fields::entries(node, "dimensions", sink)?;
-    if entries.len() > MOST {
-        sink.error(&node.at, format!("a metric has at most {MOST} dimensions"));
-        return None;
-    }
-    let read = |(name, value): &(super::sink::Marked<String>, Node)| {
-        let value = fields::as_written(value, &name.value, sink)?;
-        Some((name.value.clone(), value.value))
-    };
-    let all: IndexMap<String, String> = entries.iter().filter_map(read).collect();
-    (all.len() == entries.len()).then_some(all)
 }

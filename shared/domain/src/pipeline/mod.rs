@@ -28,7 +28,7 @@ pub use stage::{
     Approval, Build, CodeDeploy, Deploy, Effect, Group, GroupKind, Migration, Pause, Quorum,
     Report, ReportFormat, Service, Stage, Step, Variable, Work,
 };
-pub use watch::{Series, Watch, Watching, unit};
+pub use watch::{Series, Unit, Watch, Watching, unit};
 
 use crate::canonical::Digest;
 use crate::evidence::Severity;

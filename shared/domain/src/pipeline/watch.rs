@@ -67,8 +67,8 @@ pub fn unit(metric: &str) -> &'static str {
     }
 }
 
-/// A metric of CloudWatch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A metric of CloudWatch, or the share of one in another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Series {
     /// Its namespace, such as `AWS/ApplicationELB`.
@@ -80,4 +80,27 @@ pub struct Series {
     /// Its dimensions, all of them: CloudWatch knows a metric by them.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub dimensions: IndexMap<String, String>,
+    /// What it counts in, when that is not the unit of the metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+    /// What it is a part of, when both are counted: the number is then its share,
+    /// in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Box<Series>>,
+}
+
+impl Series {
+    /// The metrics of CloudWatch that it is made of: itself, and what it is a part
+    /// of.
+    pub fn metrics(&self) -> impl Iterator<Item = &Series> {
+        std::iter::once(self).chain(self.per.as_deref())
+    }
+}
+
+/// A unit that is converted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Of a latency, which is judged in milliseconds.
+    Seconds,
 }

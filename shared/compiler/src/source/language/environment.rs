@@ -2,6 +2,9 @@
 
 use super::{Kind, NAME, Object, QUORUM, STEPS, default, examples, optional, required};
 
+/// The units that are converted.
+pub(crate) const UNITS: &[&str] = &["seconds"];
+
 /// The strategies that need no more than a word.
 pub(crate) const STRATEGIES: &[&str] = &["direct", "rolling"];
 /// Who comes next.
@@ -228,13 +231,13 @@ pub(crate) static WATCH: Object = Object {
         ),
         optional(
             "new",
-            Kind::Object(&SERIES),
+            NUMBER,
             "Where the new version's number is in CloudWatch.",
         ),
         optional(
             "old",
-            Kind::Object(&SERIES),
-            "Where the old version's number is, to compare with in the same minutes.",
+            NUMBER,
+            "Where the old version's number is, to compare with in the same minutes: in the same unit, with the same statistic.",
         ),
         optional(
             "at-most-times-old",
@@ -244,25 +247,53 @@ pub(crate) static WATCH: Object = Object {
         optional(
             "alarm",
             Kind::Text,
-            "Instead of numbers: the CloudWatch alarm that must be `OK`.",
+            "Instead of numbers: the name of the CloudWatch alarm that must be `OK`.",
         ),
     ],
     example: examples::STRATEGY,
+};
+
+/// Where a number is.
+const NUMBER: Kind = Kind::Either(&[Kind::Object(&SERIES), Kind::Object(&RATE)]);
+
+/// How many of what was counted.
+pub(crate) static RATE: Object = Object {
+    name: "rate",
+    what: "a rate",
+    doc: "An `error-rate` of two things that CloudWatch counts: each minute, how many percent the one is of the other. AWS's own metrics count errors only when there are some, so that a missing count is 0 wherever there is a count of everything; a minute in which nothing was asked for has no rate.",
+    keys: &[
+        required(
+            "of",
+            Kind::Object(&SERIES),
+            "The errors: `HTTPCode_Target_5XX_Count` of a load balancer, `Errors` of a function.",
+        ),
+        required(
+            "per",
+            Kind::Object(&SERIES),
+            "Everything: `RequestCount`, `Invocations`.",
+        ),
+    ],
+    example: examples::WATCH,
 };
 
 /// A metric in CloudWatch.
 pub(crate) static SERIES: Object = Object {
     name: "series",
     what: "a series",
-    doc: "A metric in CloudWatch, in the pipeline's region.",
+    doc: "A metric in CloudWatch, in the pipeline's region: an error rate in percent, a latency in milliseconds. AWS's own metrics are often in other units, and known ones are refused as they are.",
     keys: &[
         required("namespace", Kind::Text, "Its namespace."),
         required("name", Kind::Text, "Its name."),
         default(
             "statistic",
             Kind::Form(STATISTIC, "a statistic"),
-            "`Average`; `p90` and `p99` for latencies",
+            "`Average`; `p90` and `p99` for latencies, `Sum` in a rate",
             "What a minute's numbers are summed up to.",
+        ),
+        optional(
+            "unit",
+            Kind::Word(UNITS),
+            "Of a latency that is measured in seconds, such as a load balancer's `TargetResponseTime`: it is converted.",
         ),
         optional(
             "dimensions",
@@ -270,7 +301,7 @@ pub(crate) static SERIES: Object = Object {
             "Its dimensions, all of them: CloudWatch knows a metric by them.",
         ),
     ],
-    example: examples::STRATEGY,
+    example: examples::WATCH,
 };
 
 /// Going back.

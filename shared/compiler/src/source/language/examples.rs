@@ -180,6 +180,46 @@ pub(super) const STRATEGY: &str = r##"environments:
       verify: [curl --fail "http://$ACTIVE/health"]
 "##;
 
+pub(super) const WATCH: &str = r##"environments:
+  staging:
+    verify: [./check.sh]
+    strategy:
+      canary: { steps: [10, 100], pause: 10m }
+      shift: [./traffic.sh --percent "$WEIGHT"]
+      watch:
+        # Behind an Application Load Balancer, as services of ECS are: the new
+        # version's own target group.
+        - metric: error-rate
+          at-most: 1
+          new:
+            of:
+              namespace: AWS/ApplicationELB
+              name: HTTPCode_Target_5XX_Count
+              dimensions: { LoadBalancer: app/shop/50dc6c495c0c9188, TargetGroup: targetgroup/shop-new/73e2d6bc24d8a067 }
+            per:
+              namespace: AWS/ApplicationELB
+              name: RequestCount
+              dimensions: { LoadBalancer: app/shop/50dc6c495c0c9188, TargetGroup: targetgroup/shop-new/73e2d6bc24d8a067 }
+        - metric: latency-p90
+          at-most: 500
+          new:
+            namespace: AWS/ApplicationELB
+            name: TargetResponseTime
+            statistic: p90
+            unit: seconds
+            dimensions: { LoadBalancer: app/shop/50dc6c495c0c9188, TargetGroup: targetgroup/shop-new/73e2d6bc24d8a067 }
+        # A Lambda function behind an alias; its duration is in milliseconds.
+        - metric: error-rate
+          at-most: 1
+          new:
+            of: { namespace: AWS/Lambda, name: Errors, dimensions: { FunctionName: shop, Resource: "shop:live" } }
+            per: { namespace: AWS/Lambda, name: Invocations, dimensions: { FunctionName: shop, Resource: "shop:live" } }
+        - metric: latency-p99
+          at-most: 900
+          new: { namespace: AWS/Lambda, name: Duration, dimensions: { FunctionName: shop, Resource: "shop:live" } }
+    rollback: { automatic: true, steps: [./traffic.sh --percent 0] }
+"##;
+
 pub(super) const ROLLBACK: &str = r##"environments:
   staging:
     verify: [kubectl rollout status deployment/shop]

@@ -18,8 +18,8 @@ pub use schema::schema;
 
 pub(crate) use directory::{DIRECTORY, GROUP, PERSON};
 pub(crate) use environment::{
-    BLUE_GREEN, CANARY, DAYS, ENVIRONMENT, METRICS, QUEUES, ROLLBACK, SERIES, STRATEGIES, STRATEGY,
-    WATCH, WINDOW,
+    BLUE_GREEN, CANARY, DAYS, ENVIRONMENT, METRICS, QUEUES, RATE, ROLLBACK, SERIES, STRATEGIES,
+    STRATEGY, UNITS, WATCH, WINDOW,
 };
 pub(crate) use gate::{COVERAGE, FINDINGS, FORMATS, GATE, REPORT, SCAN, SEVERITIES, SIGN_OFF};
 pub(crate) use pipeline::{
@@ -178,6 +178,7 @@ pub(crate) static OBJECTS: &[&Object] = &[
     &CANARY,
     &WATCH,
     &SERIES,
+    &RATE,
     &ROLLBACK,
     &WINDOW,
     &DEFAULTS,

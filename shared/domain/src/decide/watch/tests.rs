@@ -8,6 +8,7 @@ fn error_rate(at_most: Option<&str>, times_old: Option<&str>) -> Watch {
         name: "ErrorRate".to_owned(),
         statistic: "Average".to_owned(),
         dimensions: [("Service".to_owned(), service.to_owned())].into(),
+        ..Series::default()
     };
     Watch {
         metric: "error-rate".to_owned(),
@@ -279,6 +280,43 @@ fn what_lies_outside_of_the_window_fills_no_place_in_it() {
         );
     }
     assert_eq!(Window::whole(at(61), at(62), 60).expected(), 0);
+}
+
+#[test]
+fn a_share_is_of_what_was_counted_in_the_same_minute() {
+    let rate = Series {
+        per: Some(Box::default()),
+        ..Series::default()
+    };
+    let shares = |of: &[&str], per: &[&str]| -> Vec<(i64, String)> {
+        let all = Sample::of(&rate, Some(numbers(of)), Some(numbers(per)));
+        let one = |s: &Sample| (s.at.as_second(), s.value.to_string());
+        all.iter().map(one).collect()
+    };
+    // A count of errors is there only when there is one.
+    let expected = [
+        (0, "2.5".to_owned()),
+        (1, "0".to_owned()),
+        (3, "33.333333".to_owned()),
+    ];
+    assert_eq!(
+        shares(&["5", "-", "7", "1"], &["200", "50", "-", "3"]),
+        expected
+    );
+    assert!(shares(&["5", "5"], &[]).is_empty());
+    assert!(
+        shares(&["5"], &["0"]).is_empty(),
+        "nobody asked for anything"
+    );
+    // What CloudWatch could not give is not 0.
+    assert!(Sample::of(&rate, None, Some(numbers(&["200"]))).is_empty());
+    assert!(Sample::of(&rate, Some(numbers(&["1"])), None).is_empty());
+    let seconds = Series {
+        unit: Some(crate::pipeline::Unit::Seconds),
+        ..Series::default()
+    };
+    let read = Sample::of(&seconds, Some(numbers(&["0.25"])), None);
+    assert_eq!(read[0].value.to_string(), "250");
 }
 
 #[test]

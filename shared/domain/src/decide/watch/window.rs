@@ -1,5 +1,6 @@
 //! Samples of CloudWatch, and how many of them a stretch of time should have.
 
+use crate::pipeline::{Series, Unit};
 use crate::{Decimal, Timestamp};
 use std::collections::BTreeSet;
 
@@ -10,6 +11,49 @@ pub struct Sample {
     pub at: Timestamp,
     /// The number.
     pub value: Decimal,
+}
+
+impl Sample {
+    /// The numbers that a series gives in the unit of its metric: its own
+    /// samples, and those of what it is a part of. `None` is what CloudWatch could
+    /// not give completely.
+    ///
+    /// A part is counted only when there is one, so that its absence is 0 wherever
+    /// there are samples of the whole; where the whole is 0, nobody knows a share.
+    pub fn of(series: &Series, own: Option<Vec<Self>>, whole: Option<Vec<Self>>) -> Vec<Self> {
+        let Some(own) = own else {
+            return Vec::new();
+        };
+        if series.per.is_some() {
+            let part = |at: Timestamp| own.iter().find(|s| s.at == at).map(|s| s.value);
+            let share = |of: &Self| {
+                let value = share(part(of.at).unwrap_or_default(), of.value)?;
+                Some(Self { at: of.at, value })
+            };
+            return whole.iter().flatten().filter_map(share).collect();
+        }
+        let times = match series.unit {
+            Some(Unit::Seconds) => 1_000,
+            None => 1,
+        };
+        let converted = |sample: Self| Self {
+            value: Decimal::from_millionths(sample.value.millionths().saturating_mul(times)),
+            ..sample
+        };
+        own.into_iter().map(converted).collect()
+    }
+}
+
+/// How many percent `part` is of `whole`.
+fn share(part: Decimal, whole: Decimal) -> Option<Decimal> {
+    let (part, whole) = (
+        i128::from(part.millionths()),
+        i128::from(whole.millionths()),
+    );
+    let percent = (whole > 0).then(|| part * 100_000_000 / whole)?;
+    Some(Decimal::from_millionths(
+        i64::try_from(percent).unwrap_or(i64::MAX),
+    ))
 }
 
 /// A stretch of time, and how long the samples in it are.
