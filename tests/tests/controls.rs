@@ -237,7 +237,7 @@ async fn who_waits_too_long_is_given_up_with_all_reasons() {
     assert_eq!(because(&world, "first").await.len(), 2);
     // It says at once that it cannot live to see the end of the freeze.
     let events = world.store.ledger(&id("first")).await.unwrap();
-    let told = events.iter().map(|event| words::fact(&event.fact)).last();
+    let told = events.last().map(|event| words::fact(&event.fact));
     let told = told.unwrap();
     assert!(told.contains("It is given up 2026-"), "{told}");
     assert!(told.contains("before that is over"), "{told}");
