@@ -202,9 +202,8 @@ async fn decides(world: &World, person: &str, choice: &str, reason: &str) -> u64
         clock: &world.clock,
         config: &world.config,
     };
-    let reply = gatewright_answer_approval::handle(&desk, event)
-        .await
-        .unwrap();
+    let reply = Box::pin(gatewright_answer_approval::handle(&desk, event)).await;
+    let reply = reply.unwrap();
     reply["statusCode"].as_u64().unwrap()
 }
 

@@ -324,7 +324,17 @@ async fn end<T: Table>(
 ) -> Result<(Commit, Answer), Failure> {
     let failure = match failure {
         Some(failure) => failure,
-        None => match pass(store, running, stage, record, commit.clone(), freed, now).await? {
+        None => match Box::pin(pass(
+            store,
+            running,
+            stage,
+            record,
+            commit.clone(),
+            freed,
+            now,
+        ))
+        .await?
+        {
             (commit, None) => return Ok((commit, passed())),
             (_, Some(failure)) => failure,
         },

@@ -165,7 +165,8 @@ impl Definition {
             })
     }
 
-    /// The positions of the stages on the route that work in `environment`: when all of them have passed, its lock is handed on.
+    /// The positions of the stages on the route that work in `environment`: when
+    /// all of them have passed, its lock is handed on.
     pub fn stages_in<'a>(
         &'a self,
         route: Option<&Trigger>,
