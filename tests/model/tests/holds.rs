@@ -90,6 +90,19 @@ fn a_start_dies_before_it_notes_its_build() {
 }
 
 #[test]
+fn a_start_dies_and_a_halt_comes_before_it_is_taken_up() {
+    holds(
+        "unnoted and halt",
+        Bounds {
+            unnoted: 1,
+            halts: 1,
+            rollback: false,
+            ..Bounds::CALM
+        },
+    );
+}
+
+#[test]
 fn everything_is_halted_and_evidence_changes() {
     holds(
         "halt",
