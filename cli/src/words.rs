@@ -7,7 +7,12 @@ use gatewright_views::text::line;
 pub fn window(window: &Window) -> String {
     let days = gatewright_views::text::listed(&window.days);
     let (from, to, zone) = (&window.from, &window.to, &window.time_zone);
-    line(&format!("{days} {from} to {to} ({zone})"))
+    let too = if window.rollbacks {
+        ", rollbacks too"
+    } else {
+        ""
+    };
+    line(&format!("{days} {from} to {to} ({zone}{too})"))
 }
 
 /// `1 of project-lead and 2 of cab`; `nobody`.

@@ -68,7 +68,9 @@ impl Differ<'_> {
         self.strategy(&place, &here, &old.strategy, &new.strategy);
         self.undo(&place, &here, &old.rollback, &new.rollback);
         if old.windows != new.windows {
-            let wider = open_wider(&old.windows, &new.windows);
+            let held_back = |windows: &[Window]| windows.iter().any(|w| w.rollbacks);
+            let wider = open_wider(&old.windows, &new.windows)
+                || (held_back(&old.windows) && !held_back(&new.windows));
             let what = format!(
                 "may be changed {} instead of {}",
                 times(&new.windows),
@@ -90,6 +92,13 @@ impl Differ<'_> {
             let shorter = new.soak.map_or(0, |s| s.0) < old.soak.map_or(0, |s| s.0);
             self.weaken(&place, what, if shorter { &here } else { &[] });
         }
+        self.changed(&place, (&old.queue, &new.queue), |a, b| {
+            instead("who comes next", a.as_str(), b.as_str())
+        });
+        self.changed(&place, (&old.wait, &new.wait), |a, b| {
+            let (a, b) = (spoken(a.get()), spoken(b.get()));
+            instead("how long a release waits for it at most", a, b)
+        });
     }
 
     fn strategy(&mut self, place: &str, here: &[EnvironmentName], old: &Strategy, new: &Strategy) {

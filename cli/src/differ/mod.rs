@@ -58,6 +58,10 @@ pub fn compare(before: &Definition, after: &Definition, directory: &Directory) -
         differ.say(&format!("stage {new}"), format!("was called {old}"));
     }
     differ.stages();
+    if differ.changes.is_empty() && differ.before != after {
+        let what = "differs in something that has no words here: compare the files";
+        differ.say("pipeline", what.to_owned());
+    }
     differ.changes
 }
 

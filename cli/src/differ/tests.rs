@@ -1,7 +1,7 @@
 use super::*;
 use crate::commands::shop::shop;
 use gatewright_domain::gate::Gate;
-use gatewright_domain::pipeline::{Feature, Quorum, Seconds, StrategyKind, Window, Work};
+use gatewright_domain::pipeline::{Feature, Queue, Quorum, Seconds, StrategyKind, Window, Work};
 use gatewright_fakes::{definition, directory};
 
 /// What changing the definition says, one line a change, `!` where it weakens.
@@ -333,5 +333,66 @@ fn what_a_strategy_is_made_of_is_said_once() {
     assert_eq!(
         said,
         ["! environment production: the strategy is canary (100 %) instead of canary (5 %, 100 %)"]
+    );
+}
+
+#[test]
+fn who_comes_next_and_how_long_it_waits_are_told() {
+    let change = |d: &mut Definition| {
+        let production = environment(d, "production");
+        production.queue = Queue::Newest;
+        production.wait = Seconds(10 * 86_400);
+    };
+    assert_eq!(
+        said(&definition(), change),
+        [
+            "  environment production: who comes next is newest instead of in-order",
+            "  environment production: how long a release waits for it at most is 10 d instead of 1 d",
+        ]
+    );
+}
+
+#[test]
+fn rollbacks_that_no_longer_wait_for_a_window_weaken_it() {
+    let mut before = definition();
+    environment(&mut before, "production").windows = vec![Window {
+        days: vec!["sat".to_owned()],
+        from: "02:00".to_owned(),
+        to: "04:00".to_owned(),
+        time_zone: "UTC".to_owned(),
+        rollbacks: true,
+    }];
+    let change = |d: &mut Definition| environment(d, "production").windows[0].rollbacks = false;
+    assert_eq!(
+        said(&before, change),
+        [
+            "! environment production: may be changed sat 02:00 to 04:00 (UTC) instead of sat 02:00 to 04:00 (UTC, rollbacks too)"
+        ]
+    );
+}
+
+#[test]
+fn a_deploy_that_looks_at_less_weakens_a_protected_environment() {
+    let change = |d: &mut Definition| {
+        let deploys =
+            |s: &&mut gatewright_domain::pipeline::Stage| s.name.as_str() == "Deploy to Production";
+        let stage = d.stages.iter_mut().find(deploys).unwrap();
+        if let Work::Deploy(deploy) = &mut stage.work {
+            deploy.build.steps.pop();
+        }
+    };
+    let said = said(&definition(), change);
+    assert!(
+        said[0].starts_with("! stage Deploy to Production: no longer runs"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn what_nobody_has_words_for_is_never_no_change() {
+    let change = |d: &mut Definition| d.language = 2;
+    assert_eq!(
+        said(&definition(), change),
+        ["  pipeline: differs in something that has no words here: compare the files"]
     );
 }
