@@ -3,7 +3,7 @@
 
 use crate::words::window;
 use gatewright_domain::pipeline::{
-    Definition, Environment, Group as Defined, GroupKind, StrategyKind, Trigger,
+    Definition, Environment, Group as Defined, GroupKind, Purpose, StrategyKind, Trigger,
 };
 use gatewright_domain::text::spoken;
 use gatewright_domain::{EnvironmentName, StageName};
@@ -27,6 +27,9 @@ pub struct Around {
     pub rollback: &'static str,
     pub windows: Vec<String>,
     pub soak_seconds: Option<i64>,
+    /// Of a rollback: what it need not wait for is not among the rest.
+    #[serde(skip)]
+    goes_back: bool,
 }
 
 /// Something that the definition says and nothing enforces yet.
@@ -63,6 +66,13 @@ pub fn around(definition: &Definition, route: Option<&Trigger>) -> Vec<Around> {
         let mut stages = definition.path(route);
         stages.any(|(_, stage)| stage.works_in() == Some(name))
     };
+    let goes_back = definition.purpose == Purpose::Rollback;
+    // One window that holds for rollbacks is enough for all of them to.
+    let waits = |e: &Environment| !goes_back || e.windows.iter().any(|w| w.rollbacks);
+    let windows = |e: &Environment| match waits(e) {
+        true => e.windows.iter().map(window).collect(),
+        false => Vec::new(),
+    };
     let here = definition.environments.iter();
     here.filter(|(name, _)| used(name))
         .map(|(name, environment)| Around {
@@ -74,8 +84,9 @@ pub fn around(definition: &Definition, route: Option<&Trigger>) -> Vec<Around> {
             } else {
                 "manual"
             },
-            windows: environment.windows.iter().map(window).collect(),
-            soak_seconds: environment.soak.map(|soak| soak.get()),
+            windows: windows(environment),
+            soak_seconds: environment.soak.filter(|_| !goes_back).map(|s| s.get()),
+            goes_back,
         })
         .collect()
 }
@@ -130,6 +141,15 @@ impl Around {
         }
         if let Some(soak) = self.soak_seconds {
             said.push(format!("after {} in the environment before", spoken(soak)));
+        }
+        if self.goes_back {
+            let exempt = match self.windows.as_slice() {
+                [] => {
+                    "a rollback comes first and waits for no window and no soak time, only for the release that is in there"
+                }
+                _ => "a rollback comes first and waits for no soak time",
+            };
+            said.push(exempt.to_owned());
         }
         said.join("; ")
     }

@@ -77,6 +77,14 @@ fn a_rollback_is_planned_by_its_own_definition() {
     assert!(plan.admitted, "{:?}", plan.refused);
     assert_eq!(plan.route.as_deref(), Some("rollback of production"));
     assert_eq!(plan.stages[0].name, "Roll back production");
+    // It is exempt from what a release waits for, and says so.
+    let around = &plan.environments[0];
+    assert!(around.windows.is_empty() && around.soak_seconds.is_none());
+    assert!(
+        around.told().contains("waits for no window"),
+        "{}",
+        around.told()
+    );
 }
 
 #[test]
