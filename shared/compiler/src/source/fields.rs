@@ -84,6 +84,9 @@ impl<'a> Fields<'a> {
 fn unknown_key(key: &Marked<String>, object: &Object, sink: &Sink) {
     let message = format!("{} has no key {:?}", object.what, key.value);
     let help = match text::nearest(&key.value, object.names()) {
+        _ if ["freeze", "freezes"].contains(&key.value.as_str()) => {
+            "freezes are orders and no part of a definition: `gatewright freeze PIPELINE/ENVIRONMENT`; times at which it may be changed are `windows` of an environment".to_owned()
+        }
         Some(near) => format!("did you mean {near:?}?"),
         None => {
             let known: Vec<&str> = object.names().collect();

@@ -85,7 +85,7 @@ pub(crate) static ENVIRONMENT: Object = Object {
         optional(
             "windows",
             Kind::List(&Kind::Object(&WINDOW)),
-            "When it may be changed. A deploy that comes at another time waits for the next one to open; whoever may break the glass lets it pass.",
+            "When it may be changed. A deploy that comes at another time waits for the next one to open; whoever may break the glass lets it pass. Freezes are no part of a definition: they are orders, `gatewright freeze`, once, each week or each year.",
         ),
         optional(
             "soak",

@@ -84,7 +84,7 @@ fn what_the_introduction_teaches_is_accepted_step_by_step() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 6);
     for example in examples {
         let read = read("shop.yaml", example, Some(&people())).unwrap_or_else(|d| panic!("{d}"));
         assert_eq!(read.warnings.to_string(), "", "{example}");
