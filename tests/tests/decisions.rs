@@ -7,8 +7,11 @@ use gatewright_answer_approval::Desk;
 use gatewright_aws::Clock;
 use gatewright_aws::links::{ApprovalLink, Links, PageNonce, ReadLink};
 use gatewright_aws::secrets::Secret;
+use gatewright_aws::store::taken_back_write;
+use gatewright_aws::table::{Table, When};
 use gatewright_domain::approval::State;
 use gatewright_domain::release::Status;
+use gatewright_domain::undo::TakenBack;
 use gatewright_domain::{Digest, after};
 use gatewright_fakes::FakeChat;
 use gatewright_tests::laptop::hidden;
@@ -212,6 +215,43 @@ fn http(method: &str, path: &str, query: &str, headers: &[(&str, &str)], body: &
         "version": "2.0", "rawPath": path, "rawQueryString": query, "headers": headers, "body": body,
         "isBase64Encoded": false, "requestContext": { "http": { "method": method } },
     })
+}
+
+#[tokio::test]
+async fn who_decides_sees_what_was_taken_back_since() {
+    let waiting = Waiting::new(World::push()).await;
+    let token = waiting.token("devan").await;
+    let (_, page) = waiting.page("GET", &token, &[]).await;
+    assert!(!page.contains("taken back from staging"), "{page}");
+    let head = waiting.world.head(R).await;
+    let trigger = head.trigger.clone().unwrap();
+    let back = TakenBack {
+        pipeline: head.pipeline.clone(),
+        environment: "staging".parse().unwrap(),
+        digest: Digest::of_bytes(b"image"),
+        release: head.release.clone(),
+        title: head.title(),
+        number: head.number,
+        commit: trigger.commit,
+        reference: trigger.reference,
+        why: "it lost positions".to_owned(),
+        by: None,
+        at: waiting.world.clock.now(),
+        lifted: None,
+    };
+    let write = taken_back_write(&back, When::Absent).unwrap();
+    waiting
+        .world
+        .store
+        .table()
+        .write(vec![write])
+        .await
+        .unwrap();
+    let (_, page) = waiting.page("GET", &token, &[]).await;
+    assert!(
+        page.contains("taken back from staging as pl-gps-001#1"),
+        "{page}"
+    );
 }
 
 #[tokio::test]

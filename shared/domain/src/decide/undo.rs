@@ -30,10 +30,12 @@ pub fn stays_back(taken_back: Option<&TakenBack>, digest: &Digest) -> Option<Why
 /// whatever became of it in the environments before.
 pub(super) fn kept_back(seen: &ClearSnapshot, artifacts: &[ArtifactEvidence]) -> Vec<Why> {
     let (head, digest) = (&seen.head, digest_of(artifacts));
-    // What another pipeline built says nothing of this commit.
+    // What another pipeline built says nothing of this commit; a migration, before
+    // anything is built, is of this commit.
     let given = |artifact: &ArtifactEvidence| head.given.contains(artifact);
     let commit = head.trigger.as_ref().map(|trigger| &trigger.commit);
-    let commit = commit.filter(|_| !artifacts.iter().all(given));
+    let own = artifacts.is_empty() || !artifacts.iter().all(given);
+    let commit = commit.filter(|_| own && !seen.rollback);
     let active = seen.taken_back.iter().filter(|back| back.is_active());
     let judged = active.filter_map(|back| {
         let here = back.environment == seen.environment;
