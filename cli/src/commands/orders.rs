@@ -81,7 +81,8 @@ pub async fn unhold(args: &Unhold, at: Option<&Path>, out: &Out) -> Result<Code,
         None => None,
         Some("nothing") => Some(Runs::Nothing),
         Some(named) => {
-            let head = lookup::release(&reach.store, &[pipeline.clone()], named).await?;
+            let head =
+                lookup::release(&reach.store, std::slice::from_ref(&pipeline), named).await?;
             Some(Runs::Release(head.release))
         }
     };
