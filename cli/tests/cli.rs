@@ -288,6 +288,7 @@ fn what_to_do_by_hand_needs_no_connection() {
         "record",
         "held_by",
         "hold",
+        "doubts",
         "runs",
         "back_to",
         "others",
