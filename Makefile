@@ -52,7 +52,7 @@ build: ## the functions as they ship: target/lambda/release.zip, for Lambda on x
 
 .PHONY: test
 test: setup $(BUILDS)/systems browser ## all tests: the core, every path of the machines, releases end to end, the approval page in a browser
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 .PHONY: test-long
 test-long: ## ten thousand generated definitions: what validates compiles, and its machine holds
