@@ -68,6 +68,10 @@ pub async fn run(args: &Apply, at: Option<&Path>, out: &Out) -> Result<Code, Fai
     let definitions = named(&project, &args.pipelines)?;
     let directory = files.first().and_then(|path| project.directory(path));
     let Reach { connection, store } = reach(at).await?;
+    // The laptop's stack plays every region.
+    if connection.endpoint.is_none() {
+        all_here(&definitions, &connection.region)?;
+    }
     let directory = directory.map(|found| connection.known_here(found.clone()));
     let directory = directory.as_ref();
     let who = match directory {
@@ -125,6 +129,18 @@ fn named<'a>(project: &'a Project, ids: &[String]) -> Result<Vec<&'a Definition>
     }
     let meant = |d: &&Definition| ids.is_empty() || ids.iter().any(|id| id == d.id.as_str());
     Ok(all.into_iter().filter(meant).collect())
+}
+
+/// Builds, metrics and alarms are looked for in the stack's own region.
+fn all_here(definitions: &[&Definition], region: &str) -> Result<(), Failed> {
+    match definitions.iter().find(|d| d.region != region) {
+        None => Ok(()),
+        Some(elsewhere) => Err(Failed::refused(format!(
+            "{} builds and deploys in {}, and this Gatewright is in {region}",
+            elsewhere.id, elsewhere.region
+        ))
+        .help("apply it to a Gatewright of its region, or correct `region`")),
+    }
 }
 
 /// Less protection needs a reason, which is recorded with the version.
@@ -299,101 +315,4 @@ fn word(is: Is) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::commands::example::plain;
-    use gatewright_domain::pipeline::Seconds;
-    use gatewright_fakes::{MemoryTable, definition, directory};
-
-    async fn look(store: &Store<MemoryTable>, definition: &Definition, who: &Directory) -> String {
-        let changes = vec![change(store, definition, who).await.unwrap()];
-        let people = people(store, Some(who)).await.unwrap();
-        plain(&told(&changes, &people).join("\n"))
-    }
-
-    #[tokio::test]
-    async fn what_is_new_unchanged_and_changed_is_said() {
-        let store = Store::new(MemoryTable::default());
-        let (mut definition, mut who) = (definition(), directory());
-        let first = look(&store, &definition, &who).await;
-        assert!(
-            first.starts_with("new        pl-gps-001  live: nothing → "),
-            "{first}"
-        );
-        store.apply(&definition).await.unwrap();
-        store.apply_directory(&who).await.unwrap();
-        let second = look(&store, &definition, &who).await;
-        assert!(
-            second.starts_with("unchanged  pl-gps-001  live: "),
-            "{second}"
-        );
-        definition.budget = Seconds(definition.budget.0 + 86_400);
-        who.groups[1].members.remove(0);
-        let third = look(&store, &definition, &who).await;
-        assert!(
-            third.starts_with("changed    pl-gps-001  live: "),
-            "{third}"
-        );
-        assert!(
-            third.contains("the budget is 8 d instead of 7 d")
-                && third.contains("- devan in devops-lead"),
-            "{third}"
-        );
-    }
-
-    #[tokio::test]
-    async fn less_protection_needs_a_reason() {
-        let store = Store::new(MemoryTable::default());
-        let (mut definition, who) = (definition(), directory());
-        store.apply(&definition).await.unwrap();
-        definition.stages[4].gates.clear();
-        let changes = [change(&store, &definition, &who).await.unwrap()];
-        assert_eq!(changes[0].weakens, ["production"]);
-        for none in [None, Some(""), Some("  ")] {
-            let refused = demand_reason(&changes, none).unwrap_err();
-            assert_eq!(refused.code, Code::Refused);
-            assert!(
-                refused.what.contains("would protect production less"),
-                "{refused:?}"
-            );
-        }
-        assert_eq!(demand_reason(&changes, Some("CAB-1")), Ok(()));
-    }
-
-    #[tokio::test]
-    async fn the_rollbacks_definition_is_recorded_and_not_live() {
-        let store = Store::new(MemoryTable::default());
-        let (definition, who) = (definition(), directory());
-        let before = change(&store, &definition, &who).await.unwrap();
-        let args = Apply {
-            pipelines: Vec::new(),
-            reason: Some("first".to_owned()),
-            by: Some("lena".to_owned()),
-            yes: true,
-        };
-        write(&store, &before, &definition, &args).await.unwrap();
-        let rollback = definition.rollback().unwrap().version().unwrap();
-        assert_eq!(before.rollback_version, Some(rollback.clone()));
-        assert!(
-            store
-                .definition(&definition.id, &rollback)
-                .await
-                .unwrap()
-                .is_some()
-        );
-        let live = store.live(&definition.id).await.unwrap().unwrap().value;
-        assert_eq!(live.version, definition.version().unwrap());
-        let applied = live.applied.unwrap();
-        assert_eq!(
-            (applied.by.as_str(), applied.reason.as_deref()),
-            ("lena", Some("first"))
-        );
-
-        // Again: nothing changes, and nothing is noted twice.
-        let after = change(&store, &definition, &who).await.unwrap();
-        assert_eq!(after.is, Is::Unchanged);
-        write(&store, &after, &definition, &args).await.unwrap();
-        let noted = store.applications(&definition.id, 10).await.unwrap();
-        assert_eq!(noted.len(), 1);
-    }
-}
+mod tests;

@@ -29,6 +29,8 @@ enum Command {
         id: Option<String>,
         #[arg(long)]
         signature_format: Option<String>,
+        #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+        force_referrers_tag: bool,
         image: String,
     },
     /// End with 1 unless the image was signed.
@@ -51,6 +53,14 @@ pub(super) async fn run(notation: Notation, console: &mut Console) -> Result<(),
         namespace: reference.repository.clone(),
     };
     match &notation.command {
+        // By then the repository's tags cannot be moved.
+        Command::Sign {
+            force_referrers_tag: true,
+            ..
+        } => {
+            let text = "notation: the stand-in keeps no referrers' tags: sign with --force-referrers-tag=false";
+            return Err(ToolError::Failed(text.to_owned()));
+        }
         Command::Sign { id, .. } => {
             let request = json!({"repositoryName": reference.repository, "imageIds": [{"imageDigest": digest}]});
             client.ecr("DescribeImages", &request).await?;

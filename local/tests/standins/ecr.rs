@@ -270,7 +270,11 @@ async fn notation_verifies_by_digest_what_was_signed_and_ends_with_1_otherwise()
     assert_eq!(code, 1);
     let expected = "signature verification failed: no signature is associated with";
     assert!(why.contains(expected), "{why}");
-    let signed = place.run(&format!("notation sign {image}")).await;
+    let (code, why) = place.fail(&format!("notation sign {image}")).await;
+    assert_eq!(code, 1);
+    assert!(why.contains("--force-referrers-tag=false"), "{why}");
+    let sign = format!("notation sign --force-referrers-tag=false {image}");
+    let signed = place.run(&sign).await;
     assert_eq!(signed, format!("Successfully signed {image}"));
     let verified = place.run(&verify).await;
     let said = format!("Successfully verified signature for {image}");

@@ -131,7 +131,7 @@ fn always() -> Vec<Property<World>> {
             !settled || known || orphans(s)
         }),
         Property::always("every release ends", |world: &World, s: &State| {
-            all_ended(s) || world.bounds.lost || !is_at_rest(world, s)
+            all_ended(s) || !is_at_rest(world, s)
         }),
         Property::always(
             "nobody keeps the lock for good",

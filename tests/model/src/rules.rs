@@ -16,6 +16,8 @@ pub struct Rules {
     pub heal: bool,
     /// What is healed ends first, as `finish-release` ends it.
     pub heal_ends: bool,
+    /// The sweep ends a release whose execution died without anybody being told.
+    pub silent: bool,
     /// The builds of a release are stopped before its lock is given up.
     pub stop_first: bool,
     /// What was taken back stays back.
@@ -41,6 +43,7 @@ impl Rules {
         fencing: true,
         heal: true,
         heal_ends: true,
+        silent: true,
         stop_first: true,
         taken_back: true,
         began: true,

@@ -111,7 +111,9 @@ impl World {
             steps.extend(Kind::ALL.map(|kind| Step::Settle(rel, kind)));
             steps.extend([true, false].map(|passed| Step::Verify(rel, passed)));
             let exec = state.of(rel).exec;
-            if exec == Exec::Finishing || (exec == Exec::Stopped && !self.bounds.lost) {
+            // By its event, or by the sweep, which looks after who is silent for long.
+            let told = !self.bounds.lost || self.rules.silent;
+            if exec == Exec::Finishing || (exec == Exec::Stopped && told) {
                 steps.push(Step::Finish(rel));
             }
         }

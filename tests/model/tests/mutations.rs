@@ -76,9 +76,24 @@ fn transactions_without_conditions() {
 }
 
 #[test]
+fn a_dead_release_that_nobody_looks_for() {
+    let rules = Rules {
+        silent: false,
+        ..Rules::ALL
+    };
+    let bounds = Bounds {
+        stops: 1,
+        lost: true,
+        ..CALM
+    };
+    breaks("every release ends", rules, bounds);
+}
+
+#[test]
 fn a_dead_holder_that_nobody_looks_for() {
     let rules = Rules {
         heal: false,
+        silent: false,
         ..Rules::ALL
     };
     let bounds = Bounds {
