@@ -89,7 +89,9 @@ impl Differ<'_> {
                 )
             };
             let what = instead("the soak", said(old.soak), said(new.soak));
-            let shorter = new.soak.map_or(0, |s| s.0) < old.soak.map_or(0, |s| s.0);
+            // A soak of nothing still wants what passed in the environment before.
+            let lasts = |soak: Option<gatewright_domain::pipeline::Seconds>| soak.map(|s| s.get());
+            let shorter = lasts(new.soak) < lasts(old.soak);
             self.weaken(&place, what, if shorter { &here } else { &[] });
         }
         self.changed(&place, (&old.queue, &new.queue), |a, b| {

@@ -140,7 +140,10 @@ impl Around {
             said.push(format!("only {}", self.windows.join(" or ")));
         }
         if let Some(soak) = self.soak_seconds {
-            said.push(format!("after {} in the environment before", spoken(soak)));
+            said.push(match soak {
+                0 => "what has passed in the environment before".to_owned(),
+                soak => format!("after {} in the environment before", spoken(soak)),
+            });
         }
         if self.goes_back {
             let exempt = match self.windows.as_slice() {

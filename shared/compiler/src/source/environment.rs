@@ -78,7 +78,9 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Raw
             .map(|n| values::duration(n, key, sink).map(|d| d.value))
     };
     let lease = lasts("lease").unwrap_or(Some(LEASE));
-    let soak = lasts("soak");
+    let soak = of
+        .get("soak")
+        .map(|n| values::perhaps_none(n, "soak", sink).map(|d| d.value));
     let taken = strategy::read(&of, sink);
     let verify = self::verify(&of, sink);
     let smoke = of.get("smoke").map(|n| steps(n, "smoke", sink));

@@ -15,6 +15,17 @@ const BUILD_TIMEOUT: std::ops::RangeInclusive<u32> = 300..=129_600;
 
 /// `node` as a duration such as `90s`, `10m`, `4h` or `3d`.
 pub(crate) fn duration(node: &Node, what: &str, sink: &Sink) -> Option<Marked<Seconds>> {
+    let read = perhaps_none(node, what, sink)?;
+    if read.value == Seconds(0) {
+        let message = format!("{what} must be more than nothing and at most a year");
+        sink.error(&read.at, message);
+        return None;
+    }
+    Some(read)
+}
+
+/// `node` as a duration that may be `0s`.
+pub(crate) fn perhaps_none(node: &Node, what: &str, sink: &Sink) -> Option<Marked<Seconds>> {
     const UNITS: &str = "write a number and its unit: 90s, 10m, 4h or 3d";
     if let Value::Number(digits) = &node.value {
         let message = format!("{what}: {digits} of what?");
@@ -28,7 +39,7 @@ pub(crate) fn duration(node: &Node, what: &str, sink: &Sink) -> Option<Marked<Se
         return None;
     };
     let seconds = u32::try_from(read).ok().map(Seconds);
-    let seconds = seconds.filter(|s| *s > Seconds(0) && *s <= Seconds::YEAR);
+    let seconds = seconds.filter(|s| *s <= Seconds::YEAR);
     if seconds.is_none() {
         let message = format!("{what} must be more than nothing and at most a year");
         sink.error(&said.at, message);

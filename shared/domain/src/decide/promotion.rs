@@ -137,15 +137,18 @@ mod tests {
         }
     }
 
-    fn judged(newest_first: Vec<Deployment>, now: i64) -> Soaked {
-        let promotion = Promotion {
+    fn after_staging(newest_first: Vec<Deployment>, soak: u32) -> Promotion {
+        Promotion {
             environment: "staging".parse().unwrap(),
-            soak: Seconds(3_600),
+            soak: Seconds(soak),
             deployments: newest_first,
             more: false,
             unpassed: BTreeMap::from([("red".parse().unwrap(), "Smoke Test".to_owned())]),
-        };
-        promotion.judge(&[artifact("new")], at(now))
+        }
+    }
+
+    fn judged(newest_first: Vec<Deployment>, now: i64) -> Soaked {
+        after_staging(newest_first, 3_600).judge(&[artifact("new")], at(now))
     }
 
     #[test]
@@ -156,6 +159,15 @@ mod tests {
         });
         assert_eq!(judged(vec![ran("new", 0), ran("old", -9)], 3_599), until);
         assert_eq!(judged(vec![ran("new", 0)], 3_600), Soaked::Enough);
+    }
+
+    #[test]
+    fn what_has_to_soak_for_no_time_has_to_have_passed_there() {
+        let promotion = after_staging(vec![ran("b", 10), ran("a", 0)], 0);
+        assert_eq!(promotion.judge(&[artifact("b")], at(10)), Soaked::Enough);
+        assert_eq!(promotion.judge(&[artifact("a")], at(10)), Soaked::Enough);
+        let never = promotion.judge(&[artifact("c")], at(10));
+        assert!(matches!(never, Soaked::Never(ErrorName::NotPromoted, _)));
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub(crate) static ENVIRONMENT: Object = Object {
         optional(
             "soak",
             Kind::Duration,
-            "How long an artifact must have run in the environment before this one: the same digests, without something else in between, put there by a release that passed all its stages there. A deploy that comes too early waits; one of what never ran there is refused. Rollbacks are exempt.",
+            "How long an artifact must have run in the environment before this one: the same digests, without something else in between, put there by a release that passed all its stages there. A deploy that comes too early waits; one of what never ran there is refused. With `0s` it only has to have passed there. Rollbacks are exempt.",
         ),
         default(
             "queue",
