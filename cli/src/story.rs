@@ -52,7 +52,7 @@ impl Story {
         store: &Store<T>,
         release: &ReleaseId,
     ) -> Result<Option<Self>, Failed> {
-        let Some(head) = store.head(release).await?.map(|seen| seen.value) else {
+        let Some((head, events)) = store.head_with_ledger(release).await? else {
             return Ok(None);
         };
         let mut approvals = Vec::new();
@@ -71,7 +71,7 @@ impl Story {
         Ok(Some(Self {
             definition: store.definition(&head.pipeline, &head.version).await?,
             records: store.stages(release).await?,
-            events: store.ledger(release).await?,
+            events,
             head,
             approvals,
             directory,

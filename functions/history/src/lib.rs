@@ -60,7 +60,7 @@ impl Story {
         store: &Store<T>,
         release: &ReleaseId,
     ) -> Result<Option<Self>, Failure> {
-        let Some(head) = store.head(release).await?.map(|seen| seen.value) else {
+        let Some((head, events)) = store.head_with_ledger(release).await? else {
             return Ok(None);
         };
         let definition = store.definition(&head.pipeline, &head.version).await?;
@@ -73,7 +73,7 @@ impl Story {
         for environment in definition.iter().flat_map(|d| d.environments.keys()) {
             running.extend(store.current(&head.pipeline, environment).await?);
         }
-        let (records, events) = (store.stages(release).await?, store.ledger(release).await?);
+        let records = store.stages(release).await?;
         Ok(Some(Self {
             head,
             definition,

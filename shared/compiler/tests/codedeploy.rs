@@ -98,8 +98,9 @@ impl Build {
     fn start(&self, before: &str) -> Child {
         let path = std::env::var("PATH").unwrap();
         // What comes after the step in the same shell shows that it left no trace.
+        // What was ignored before it began, as under nohup, is none of its traces.
         let script = format!(
-            "{before}\n{}\necho \"after: ${{application-}}$(trap -p)\"",
+            "ignored=\"$(trap -p)\"\n{before}\n{}\nleft=\"$(trap -p)\"\necho \"after: ${{application-}}${{left#\"$ignored\"}}\"",
             self.command
         );
         Command::new("bash")

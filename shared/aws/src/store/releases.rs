@@ -1,6 +1,6 @@
 //! Releases: head, ledger, and the one way to change them.
 
-use super::{Seen, Store, StoreError, body, keys, read};
+use super::{CONFLICT_TRIES, Seen, Store, StoreError, body, keys, read};
 use crate::table::{Range, Table, When, Write};
 use gatewright_domain::ledger::{Event, Fact};
 use gatewright_domain::release::{Head, StageRecord};
@@ -215,6 +215,30 @@ impl<T: Table> Store<T> {
     /// When the table cannot be read.
     pub async fn ledger(&self, release: &ReleaseId) -> Result<Vec<Event>, StoreError> {
         self.part(release, "EVENT#").await
+    }
+
+    /// A release's head with its ledger, as of one moment: a release that moves on
+    /// between the two reads is read again, so that its ledger never seems to hold
+    /// more than its head knows. A ledger that really does keeps doing so.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn head_with_ledger(
+        &self,
+        release: &ReleaseId,
+    ) -> Result<Option<(Head, Vec<Event>)>, StoreError> {
+        let mut tries = 0;
+        loop {
+            let Some(head) = self.head(release).await? else {
+                return Ok(None);
+            };
+            let events = self.ledger(release).await?;
+            tries += 1;
+            let moved = events.last().is_some_and(|e| e.seq > head.value.last_seq);
+            if !moved || tries == CONFLICT_TRIES {
+                return Ok(Some((head.value, events)));
+            }
+        }
     }
 
     /// Every attempt at every stage of a release, in order.
