@@ -259,4 +259,12 @@ fn decided(up: &Up) {
         code == 0 && out.lines().count() == 2 && out.contains("pl-gps-001#1"),
         "{out}"
     );
+    // The ways back know what the registry has; the first release has none yet.
+    let back = ["rollback", "pl-gps-001", "production", "--dry-run"];
+    let why = ["--reason", "errors", "--requester", "priya@example.com"];
+    let (code, out, err) = up.run(&[&back[..], &why[..]].concat());
+    assert!(
+        code == 1 && out.contains("findings 2 LOW") && out.contains("nothing else than what runs"),
+        "{out}{err}"
+    );
 }

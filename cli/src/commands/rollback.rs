@@ -34,7 +34,7 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
     let machine = reach.rollback_machine(&args.pipeline)?;
     let definition = definition(&reach, &args.pipeline).await?;
     let input = asked(args, &reach, &definition).await?;
-    let registry = Ecr::new(&reach.connection.sdk().await);
+    let registry = Ecr::new(&reach.connection.registry_sdk().await);
     let mut seen = Seen::read(&reach.store, &registry, definition, input).await?;
     if args.dry_run {
         return preview(&seen, out);

@@ -30,6 +30,9 @@ pub struct Connection {
     /// The endpoint of all services; none on AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// The endpoint of the registry, where it is another; none on AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
     /// The emulator's credentials; none on AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
@@ -100,6 +103,15 @@ impl Connection {
             path: shown,
             why: gatewright_domain::text::helpful(&error.to_string()),
         })
+    }
+
+    /// The SDK's configuration for its registry.
+    pub async fn registry_sdk(&self) -> SdkConfig {
+        let config = self.sdk().await;
+        match &self.registry {
+            None => config,
+            Some(url) => config.to_builder().endpoint_url(url).build(),
+        }
     }
 
     /// The SDK's configuration for it.

@@ -194,6 +194,7 @@ impl Stack {
         let connection = Connection {
             region: REGION.to_owned(),
             endpoint: Some(emulator.url().to_owned()),
+            registry: Some(format!("{base}/ecr")),
             credentials: Some(emulator.credentials().clone()),
             table: core.output("TableName")?,
             machines: deployed.of_pipelines("StateMachineArn"),
