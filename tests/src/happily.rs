@@ -8,7 +8,7 @@ use gatewright_aws::store::{Commit, Store, WaitKey, decision_write, wait_write};
 use gatewright_aws::table::When;
 use gatewright_domain::approval::{Choice, Decision, Request, State, Via, standing};
 use gatewright_domain::decide::Obstacle;
-use gatewright_domain::evidence::Severity;
+use gatewright_domain::evidence::{BuildStatus, Percent, Severity};
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::{Definition, Event, Trigger, Watch};
 use gatewright_domain::{PersonId, Timestamp};
@@ -318,6 +318,25 @@ impl World {
         let mut run = Run::start(self, name, input);
         let end = self
             .drive(&mut run, async |world, _| world.goes_well(name).await)
+            .await;
+        (run, end)
+    }
+
+    /// A release on which everything goes well but the builds of the stage `failing`.
+    pub async fn release_failing(&self, name: &str, input: Value, failing: &str) -> (Run, String) {
+        let mut run = Run::start(self, name, input);
+        let end = self
+            .drive(&mut run, async |world, _| {
+                let id = world.running_build().await.unwrap_or_default();
+                let stage = world.stage_of(&id);
+                if stage.is_some_and(|stage| stage.name.as_str() == failing) {
+                    let id = world.build_ends(BuildStatus::Failed, Percent(0)).await;
+                    let ended = world.build_event(&id).await;
+                    ended.unwrap_or_else(|failure| panic!("{failure:?}"));
+                    return true;
+                }
+                world.goes_well(name).await
+            })
             .await;
         (run, end)
     }

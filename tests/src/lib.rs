@@ -19,6 +19,16 @@ pub use world::World;
 use gatewright_domain::pipeline::Definition;
 use std::path::Path;
 
+/// The definition that this text is.
+///
+/// # Panics
+/// When it is none.
+pub fn read(text: &str) -> Definition {
+    let directory = gatewright_fakes::directory();
+    let read = gatewright_compiler::read("shop.yaml", text, Some(&directory));
+    read.unwrap_or_else(|d| panic!("{d}")).definition
+}
+
 /// Every definition in `pipelines/`, in the order of their files' names.
 ///
 /// # Panics

@@ -12,7 +12,7 @@ use gatewright_domain::release::Status;
 use gatewright_domain::undo::Outcome;
 use gatewright_tests::machine::Stand;
 use gatewright_tests::world::{built, id};
-use gatewright_tests::{Run, World};
+use gatewright_tests::{Run, World, read};
 use serde_json::{Value, json};
 
 const CLEAR: &str = "Migrate: clear to deploy";
@@ -54,9 +54,7 @@ stages:
   - {{ name: Try, deploy: {{ artifact: image, environment: staging }}, steps: [./ship.sh] }}
   {stages}"
     );
-    let directory = gatewright_fakes::directory();
-    let read = gatewright_compiler::read("shop.yaml", &text, Some(&directory));
-    read.unwrap_or_else(|d| panic!("{d}")).definition
+    read(&text)
 }
 
 async fn world(production: &str, stages: &str) -> World {

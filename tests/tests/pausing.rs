@@ -5,11 +5,10 @@
 
 use gatewright_aws::Clock;
 use gatewright_domain::after;
-use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::Status;
 use gatewright_tests::machine::Stand;
 use gatewright_tests::world::COMMIT;
-use gatewright_tests::{Run, World};
+use gatewright_tests::{Run, World, read};
 use serde_json::{Value, json};
 
 const R: &str = "second";
@@ -37,11 +36,6 @@ stages:
   - { name: Ship, deploy: { artifact: image, environment: test }, steps: [./ship.sh] }
 "#;
 
-fn definition(text: &str) -> Definition {
-    let read = gatewright_compiler::read("shop.yaml", text, Some(&gatewright_fakes::directory()));
-    read.unwrap_or_else(|d| panic!("{d}")).definition
-}
-
 fn push() -> Value {
     json!({
         "pipeline": "shop", "ref": "refs/heads/main", "commit": COMMIT,
@@ -51,7 +45,7 @@ fn push() -> Value {
 
 /// A release of the shop after another one, in this state.
 async fn in_state_of(text: &str, state: &str) -> (World, Run) {
-    let world = World::of(definition(text)).await;
+    let world = World::of(read(text)).await;
     let (_, end) = world.release("first", push()).await;
     assert_eq!(end, "succeeded");
     let mut run = Run::start(&world, R, push());

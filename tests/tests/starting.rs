@@ -4,13 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 use gatewright_domain::ErrorName;
-use gatewright_domain::evidence::{BuildStatus, Percent};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::{Definition, Event, Trigger};
 use gatewright_domain::release::Status;
 use gatewright_tests::happily::input_for;
 use gatewright_tests::world::{COMMIT, attribute, id};
-use gatewright_tests::{Run, World, definitions};
+use gatewright_tests::{World, definitions};
 use serde_json::{Value, json};
 
 /// A second commit.
@@ -184,36 +183,12 @@ fn that_undoes() -> (
     (definition, name, environment, trigger)
 }
 
-/// Releases; the stage of this name fails.
-async fn fails_at(world: &World, name: &str, input: Value, stage: &str) -> String {
-    let mut run = Run::start(world, name, input);
-    world
-        .drive(&mut run, async |world, _| {
-            let build = world.running_build().await.unwrap_or_default();
-            if world
-                .stage_of(&build)
-                .is_some_and(|s| s.name.as_str() == stage)
-            {
-                let id = world.build_ends(BuildStatus::Failed, Percent(0)).await;
-                world.build_event(&id).await.unwrap();
-                return true;
-            }
-            world.goes_well(name).await
-        })
-        .await
-}
-
 #[tokio::test]
 async fn a_first_deploy_that_fails_has_nothing_to_go_back_to_and_says_both() {
     let (definition, stage, _, trigger) = that_undoes();
     let world = World::of(definition.clone()).await;
-    let end = fails_at(
-        &world,
-        "only",
-        input_for(&definition, &trigger, COMMIT),
-        &stage,
-    )
-    .await;
+    let input = input_for(&definition, &trigger, COMMIT);
+    let (_, end) = world.release_failing("only", input, &stage).await;
     assert_eq!(end, "failed-dirty");
     let failure = world
         .has_ended("only", Status::FailedDirty)
@@ -249,13 +224,8 @@ async fn a_rollback_by_hand_never_goes_to_what_was_taken_back() {
         assert_eq!(end, "succeeded");
     }
     let third = "c".repeat(40);
-    let end = fails_at(
-        &world,
-        "bad",
-        input_for(&definition, &trigger, &third),
-        &stage,
-    )
-    .await;
+    let input = input_for(&definition, &trigger, &third);
+    let (_, end) = world.release_failing("bad", input, &stage).await;
     assert_eq!(end, "failed-clean");
     let rollback = definition.rollback().unwrap();
     let back = first(

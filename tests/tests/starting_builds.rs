@@ -8,13 +8,12 @@ use gatewright_aws::store::stage_write;
 use gatewright_aws::table::{Table, When};
 use gatewright_aws::{Clock, Kind, ServiceError, Store};
 use gatewright_domain::evidence::{BuildStatus, ReportResult};
-use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::{StageStatus, Status};
 use gatewright_domain::wait::Answer;
 use gatewright_fakes::MemoryTable;
 use gatewright_tests::machine::Stand;
 use gatewright_tests::world::id;
-use gatewright_tests::{Run, World};
+use gatewright_tests::{Run, World, read};
 use serde_json::{Value, json};
 
 const SHOP: &str = "
@@ -32,12 +31,6 @@ stages:
   - { name: Ship, deploy: { artifact: image, environment: test }, steps: [./ship.sh] }
 ";
 
-fn shop() -> Definition {
-    let directory = gatewright_fakes::directory();
-    let read = gatewright_compiler::read("shop.yaml", SHOP, Some(&directory));
-    read.unwrap_or_else(|d| panic!("{d}")).definition
-}
-
 fn push(commit: char) -> Value {
     json!({
         "pipeline": "shop", "ref": "refs/heads/main", "commit": commit.to_string().repeat(40),
@@ -47,7 +40,7 @@ fn push(commit: char) -> Value {
 
 /// A world in which a first release runs, and a second one waits in `state`.
 async fn second_in(state: &str) -> (World, Run) {
-    let world = World::of(shop()).await;
+    let world = World::of(read(SHOP)).await;
     let (_, end) = world.release("first", push('1')).await;
     assert_eq!(end, "succeeded");
     let mut run = Run::start(&world, "second", push('2'));

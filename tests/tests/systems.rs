@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 use gatewright_compiler::{compile, path_on, to_json, walk};
-use gatewright_domain::evidence::{BuildStatus, Percent};
 use gatewright_domain::pipeline::{Definition, Effect, Event, Stage, Trigger, Variable, Work};
 use gatewright_domain::release::Status;
 use gatewright_tests::happily::input_for;
@@ -120,21 +119,9 @@ async fn every_deploy_that_undoes_itself_goes_back_to_what_ran_before() {
             .current(&definition.id, &environment)
             .await
             .unwrap();
-        let mut run = Run::start(&world, "second", input_for(&definition, trigger, NEXT));
-        let failing = stage.name.to_string();
-        let end = world
-            .drive(&mut run, async |world, state| {
-                let is_it = state == failing
-                    && world
-                        .stage_of(&world.running_build().await.unwrap_or_default())
-                        .is_some_and(|s| s.name.as_str() == failing);
-                if is_it {
-                    let id = world.build_ends(BuildStatus::Failed, Percent(0)).await;
-                    world.build_event(&id).await.unwrap();
-                    return true;
-                }
-                world.goes_well("second").await
-            })
+        let input = input_for(&definition, trigger, NEXT);
+        let (run, end) = world
+            .release_failing("second", input, stage.name.as_str())
             .await;
         assert_eq!(end, "failed-clean", "{}: {:?}", definition.id, run.path);
         let undo = definition.stages[index].on_failure.as_ref().unwrap();
@@ -228,18 +215,8 @@ async fn a_stage_of_a_group_that_fails_fails_the_group_and_what_comes_after_neve
             .find(|t| t.runs(failing))
             .unwrap();
         let world = World::of(definition.clone()).await;
-        let mut run = Run::start(&world, "r", input_for(&definition, trigger, COMMIT));
-        let end = world
-            .drive(&mut run, async |world, _| {
-                let id = world.running_build().await.unwrap_or_default();
-                if world.stage_of(&id).is_some_and(|s| &s.name == failing) {
-                    let id = world.build_ends(BuildStatus::Failed, Percent(0)).await;
-                    world.build_event(&id).await.unwrap();
-                    return true;
-                }
-                world.goes_well("r").await
-            })
-            .await;
+        let input = input_for(&definition, trigger, COMMIT);
+        let (run, end) = world.release_failing("r", input, failing.as_str()).await;
         assert_eq!(end, "failed-clean", "{}: {:?}", definition.id, run.path);
         let failure = world
             .has_ended("r", Status::FailedClean)
@@ -394,17 +371,9 @@ async fn an_old_version_that_cannot_be_retired_undoes_nothing() {
         let world = World::of(definition.clone()).await;
         let input = input_for(&definition, trigger, COMMIT);
         assert_eq!(world.release("first", input).await.1, "succeeded");
-        let mut run = Run::start(&world, "second", input_for(&definition, trigger, NEXT));
-        let end = world
-            .drive(&mut run, async |world, _| {
-                let id = world.running_build().await.unwrap_or_default();
-                if world.stage_of(&id).is_some_and(|s| s.name == retire.name) {
-                    let id = world.build_ends(BuildStatus::Failed, Percent(0)).await;
-                    world.build_event(&id).await.unwrap();
-                    return true;
-                }
-                world.goes_well("second").await
-            })
+        let input = input_for(&definition, trigger, NEXT);
+        let (run, end) = world
+            .release_failing("second", input, retire.name.as_str())
             .await;
         assert_eq!(end, "failed-clean", "{}: {:?}", definition.id, run.path);
         let went_back = run.path.iter().any(|state| state.ends_with(": roll back"));

@@ -11,7 +11,7 @@ use gatewright_domain::wait::Wait;
 use gatewright_steps::{clear_waiting, hand_on};
 use gatewright_tests::machine::Stand;
 use gatewright_tests::world::{built, id};
-use gatewright_tests::{Run, World};
+use gatewright_tests::{Run, World, read};
 use serde_json::{Value, json};
 
 const SHOP: &str = "
@@ -33,9 +33,7 @@ const CLEAR: &str = "Ship: clear to deploy";
 const SHIP: usize = 1;
 
 async fn world() -> World {
-    let directory = gatewright_fakes::directory();
-    let read = gatewright_compiler::read("shop.yaml", SHOP, Some(&directory));
-    World::of(read.unwrap_or_else(|d| panic!("{d}")).definition).await
+    World::of(read(SHOP)).await
 }
 
 /// Drives a release of a commit of this digit until it waits for its environment.

@@ -12,13 +12,13 @@ use gatewright_domain::after;
 use gatewright_domain::approval::{Request, State};
 use gatewright_domain::decide::Window;
 use gatewright_domain::evidence::{WatchEvidence, WatchOutcome};
-use gatewright_domain::pipeline::{Definition, Series, Watch};
+use gatewright_domain::pipeline::{Series, Watch};
 use gatewright_domain::release::{Head, StageStatus, Status, evidence_before};
 use gatewright_domain::wait::Wait;
 use gatewright_fakes::FakeChat;
 use gatewright_tests::machine::Stand;
 use gatewright_tests::world::{COMMIT, id};
-use gatewright_tests::{Run, World};
+use gatewright_tests::{Run, World, read};
 use serde_json::{Value, json};
 
 const R: &str = "second";
@@ -58,12 +58,6 @@ stages:
   - { name: Ship, deploy: { artifact: image, environment: production }, steps: [./ship.sh] }
 "#;
 
-fn definition(text: &str) -> Definition {
-    let directory = gatewright_fakes::directory();
-    let read = gatewright_compiler::read("shop.yaml", text, Some(&directory));
-    read.unwrap_or_else(|d| panic!("{d}")).definition
-}
-
 fn push() -> Value {
     json!({
         "pipeline": "shop", "ref": "refs/heads/main", "commit": COMMIT,
@@ -78,7 +72,7 @@ async fn watched() -> (World, Run) {
 }
 
 async fn watched_in(text: &str) -> (World, Run) {
-    let world = World::of(definition(text)).await;
+    let world = World::of(read(text)).await;
     let (_, end) = world.release("first", push()).await;
     assert_eq!(end, "succeeded");
     // The second one begins with silence.
@@ -556,7 +550,7 @@ async fn where_there_is_nobody_to_ask_unknown_is_a_failure() {
     let asks = alone.find("  - name: Ask").unwrap();
     let ship = alone.find("  - { name: Ship").unwrap();
     let alone = format!("{}{}", &alone[..asks], &alone[ship..]);
-    let world = World::of(definition(&alone)).await;
+    let world = World::of(read(&alone)).await;
     let mut run = Run::start(&world, R, push());
     until_watched(&world, &mut run).await;
     sweep(&world, 420).await;
@@ -658,7 +652,7 @@ async fn a_state_that_is_entered_again_takes_up_its_watch_and_its_question() {
 
 #[tokio::test]
 async fn a_laptop_watches_at_its_own_pace() {
-    let mut world = World::of(definition(SHOP)).await;
+    let mut world = World::of(read(SHOP)).await;
     let laptop = |name: &str| match name {
         "GATEWRIGHT_PACE" => Some("0.0167".to_owned()),
         "GATEWRIGHT_PUBLIC_URL" => None,

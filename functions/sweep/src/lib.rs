@@ -120,13 +120,10 @@ async fn one<T: Table, B: Builds, R: Outside, M: Metrics, X: Executions>(
     thing: Due,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    // Each is large, and only one of them is needed at a time.
     match thing {
-        Due::Wait(wait) => Box::pin(look_after(store, builds, registry, metrics, wait, now)).await,
-        Due::Lock(lock) => Box::pin(heal(store, builds, registry, executions, &lock, now)).await,
-        Due::Release(head) => {
-            Box::pin(silent(store, builds, registry, executions, *head, now)).await
-        }
+        Due::Wait(wait) => look_after(store, builds, registry, metrics, wait, now).await,
+        Due::Lock(lock) => heal(store, builds, registry, executions, &lock, now).await,
+        Due::Release(head) => silent(store, builds, registry, executions, *head, now).await,
     }
 }
 

@@ -1,13 +1,13 @@
 //! A person has looked: an environment that releases left unknown is known again.
 
 use crate::undo::{Bad, Wanted, Was, bad_by_hand, left_by, undone};
-use gatewright_aws::store::{Commit, Store, current_write, deployment_write};
+use gatewright_aws::store::{self as aws, Commit, Store, current_write, deployment_write};
 use gatewright_aws::table::Table;
 use gatewright_domain::control::Said;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::{Doubt, Lock};
 use gatewright_domain::order::Runs;
-use gatewright_domain::release::Deployment;
+use gatewright_domain::release::{Deployment, Head};
 use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId};
 use gatewright_handler::Failure;
 
@@ -32,8 +32,7 @@ pub(crate) async fn known_again<T: Table>(
         .last()
         .ok_or_else(|| Failure::bug("an end of no doubt"))?;
     let seen = Seen::read(store, lock, newest).await?;
-    let head = store.known_head(&newest.release).await?;
-    let commit = Commit::of(&head)
+    let commit = Commit::of(&seen.head)
         .write(Store::<T>::lock_write(&lock.known(), rev)?)
         .fact(Fact::EnvironmentFreed {
             environment: lock.environment.clone(),
@@ -50,6 +49,8 @@ pub(crate) async fn known_again<T: Table>(
 struct Seen<'a> {
     lock: &'a Lock,
     newest: &'a Doubt,
+    /// The release that left the newest doubt.
+    head: aws::Seen<Head>,
     /// What is on record as running.
     before: Option<Deployment>,
 }
@@ -64,6 +65,7 @@ impl<'a> Seen<'a> {
         Ok(Self {
             lock,
             newest,
+            head: store.known_head(&newest.release).await?,
             before,
         })
     }
@@ -160,7 +162,7 @@ impl<'a> Seen<'a> {
                 "{why}; see what did: `gatewright history {pipeline} --environment {environment}`"
             )));
         };
-        let head = store.known_head(&self.newest.release).await?.value;
+        let head = &self.head.value;
         Ok(Deployment {
             release: head.release.clone(),
             title: head.title(),

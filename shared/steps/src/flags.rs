@@ -1,5 +1,6 @@
 //! What people should know about a release before they let it through.
 
+use crate::route_of;
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::EnvironmentName;
@@ -22,12 +23,8 @@ pub async fn flags<T: Table>(
     if definition.purpose == Purpose::Rollback {
         return Ok(Vec::new());
     }
-    let route = head
-        .route
-        .as_deref()
-        .and_then(|name| definition.trigger(name));
     let mut environments: Vec<&EnvironmentName> = Vec::new();
-    for (_, stage) in definition.path(route) {
+    for (_, stage) in definition.path(route_of(head, definition)) {
         match &stage.environment {
             Some(name) if stage.deploy().is_some() && !environments.contains(&name) => {
                 environments.push(name);

@@ -55,11 +55,7 @@ impl Running {
     /// `BadInput` when there is no such release, `ReleaseEnded` when it has ended,
     /// `UnknownPipeline` when its definition is gone.
     pub async fn read<T: Table>(store: &Store<T>, release: &ReleaseId) -> Result<Self, Failure> {
-        let head = store.known_head(release).await?;
-        if head.value.status.has_ended() {
-            let why = format!("{} has ended: {}", head.value.title(), head.value.status);
-            return Err(Failure::new(ErrorName::ReleaseEnded, why));
-        }
+        let head = running_head(store, release).await?;
         let definition = known_definition(store, &head.value).await?;
         Ok(Self { head, definition })
     }
@@ -85,6 +81,22 @@ impl Running {
             ))
         })
     }
+}
+
+/// The head of a release that has not ended.
+///
+/// # Errors
+/// `BadInput` when there is no such release, `ReleaseEnded` when it has ended.
+pub(crate) async fn running_head<T: Table>(
+    store: &Store<T>,
+    release: &ReleaseId,
+) -> Result<Seen<Head>, Failure> {
+    let head = store.known_head(release).await?;
+    if head.value.status.has_ended() {
+        let why = format!("{} has ended: {}", head.value.title(), head.value.status);
+        return Err(Failure::new(ErrorName::ReleaseEnded, why));
+    }
+    Ok(head)
 }
 
 /// The trigger that started a release, in its definition.

@@ -6,7 +6,7 @@ mod who;
 
 use crate::doubt::known_again;
 use crate::undo::{lifting, resolving};
-use crate::{hand_on, until_settled};
+use crate::{hand_on, running_head, until_settled};
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, Store};
 use gatewright_aws::table::{Table, Write};
@@ -15,7 +15,7 @@ use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Hold;
 use gatewright_domain::order::{Given, Order, Target};
 use gatewright_domain::people::Person;
-use gatewright_domain::{EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp};
+use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
 use place::{is_known, known_environment, placed};
 use who::{about, may_give};
@@ -201,12 +201,7 @@ async fn effect<T: Table>(store: &Store<T>, given: &Given) -> Result<Effect, Fai
 
 /// A change of a release that has not ended.
 async fn running<T: Table>(store: &Store<T>, release: &ReleaseId) -> Result<Commit, Failure> {
-    let head = store.known_head(release).await?;
-    if head.value.status.has_ended() {
-        let why = format!("{} has ended: {}", head.value.title(), head.value.status);
-        return Err(Failure::new(ErrorName::ReleaseEnded, why));
-    }
-    Ok(Commit::of(&head))
+    Ok(Commit::of(&running_head(store, release).await?))
 }
 
 /// The environment that the order opens for those who wait. Where it may open

@@ -2,7 +2,7 @@
 //! theirs, and given up when they have waited too long or cannot be looked at.
 
 use super::{Asked, Outcome, decide};
-use crate::until_settled;
+use crate::{running_head, until_settled};
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{Commit, Store, WaitKey, queue_delete, wait_write};
 use gatewright_aws::table::{Table, When};
@@ -153,12 +153,7 @@ async fn give_up<T: Table>(
     else {
         return Ok(());
     };
-    let head = store.known_head(&wait.release).await?;
-    if head.value.status.has_ended() {
-        let title = head.value.title();
-        let why = format!("{title} has ended: {}", head.value.status);
-        return Err(Failure::new(ErrorName::ReleaseEnded, why));
-    }
+    let head = running_head(store, &wait.release).await?;
     let pipeline = head.value.pipeline.clone();
     let answered = Wait {
         answer: Some(Answer::failure(why.name, &why.message)),
