@@ -3,37 +3,23 @@
 
     launch.py --port 4566 --auth --tick 1
 
-It is MiniStack's own app, with seven things around it that its command lacks:
+It is MiniStack's own app, with three things around it that its command lacks:
 
 - an environment made from nothing (functions inherit the emulator's whole
   environment) and a folder of its own for everything that it writes;
-- a door for the stand-ins: PutEvents with a source `aws.*`, which AWS and
-  MiniStack refuse, is how they send CodeBuild's and ECR's events;
-- a loopback that counts as TLS: policies that refuse plain HTTP are the ones that
-  deploy to AWS, and the emulator speaks nothing else;
-- CodeBuild's part in AssumeRole: root may assume roles that trust it for this
-  account, in sessions that are named as CodeBuild's, so that the stand-in's builds
-  act as their project's role;
-- the time in what EventBridge Scheduler sends: `<aws.scheduler.scheduled-time>`,
-  which MiniStack leaves as it is. (It also reads every schedule in UTC, whatever
-  its time zone says: on the laptop nothing depends on the hour);
-- a line `DENIED <action> <resource> <principal>` for each call that IAM refused,
-  on stderr and in <dir>/denied.log;
+- what `ministack_changes.py` changes about it, to be more like AWS; the calls that
+  IAM refused are in <dir>/denied.log and on stderr;
 - an end with everything that it started on SIGTERM, SIGINT, SIGKILL, and when
   the process that started it is gone.
 
 stdout gets one line, `ready <url>`, once it answers. Exit codes: 0 ended as
 asked, 1 failed, 2 wrong arguments, 3 the wrong MiniStack.
-
-The patched names are private ones of MiniStack, hence the pinned version.
 """
 
 import argparse
 import asyncio
 import contextlib
-import dataclasses
 import importlib.metadata
-import json
 import logging
 import os
 import shutil
@@ -41,8 +27,9 @@ import signal
 import socket
 import sys
 import tempfile
-import time
 import traceback
+
+import ministack_changes
 
 MINISTACK = "1.5.33"
 
@@ -69,7 +56,7 @@ def arguments() -> argparse.Namespace:
 
 
 def check_version() -> None:
-    """The patches below were made for one version, so no other will do."""
+    """The changes were made for private names of one version, so no other will do."""
     try:
         found = importlib.metadata.version("ministack")
     except importlib.metadata.PackageNotFoundError:
@@ -128,144 +115,6 @@ def set_environment(args: argparse.Namespace, folder: str, url: str) -> None:
     for name in ("home", "tmp"):
         os.makedirs(f"{folder}/{name}", exist_ok=True)
     os.chdir(folder)
-
-
-def open_the_door_for_events() -> None:
-    """Lets PutEvents send `aws.*` events, which only AWS's own services can."""
-    from ministack.services import eventbridge
-
-    stock = eventbridge._put_events
-
-    def put_events(data, allow_aws_source=True):
-        return stock(data, allow_aws_source=True)
-
-    eventbridge._put_events = put_events
-
-
-def take_loopback_for_tls() -> None:
-    """`aws:SecureTransport` is true: nothing leaves this machine."""
-    from ministack import app
-
-    stock = app.pin_request_origin
-
-    def pin_request_origin(source_ip, secure_transport):
-        stock(source_ip, True)
-
-    app.pin_request_origin = pin_request_origin
-
-
-def name_the_parameters_asked_for() -> None:
-    """MiniStack takes ssm:GetParameters to be about `*`; it is about each parameter.
-
-    The stand-in for CodeBuild asks for one at a time.
-    """
-    from ministack.core import iam_actions
-
-    stock = iam_actions._param
-
-    def param(body, query_params, *fields):
-        found = stock(body, query_params, *fields)
-        if fields == ("Name",) and not found:
-            try:
-                names = json.loads(body).get("Names")
-            except (ValueError, TypeError, AttributeError):
-                return found
-            if isinstance(names, list) and len(names) == 1:
-                return names[0]
-        return found
-
-    iam_actions._param = param
-
-
-def let_root_play_codebuild() -> None:
-    """Fills in the account for which CodeBuild assumes a role, which roles ask for.
-
-    MiniStack lets root assume what trusts any service, and knows no source account.
-    """
-    from ministack.core import iam_evaluator
-
-    stock = iam_evaluator.evaluate_trust_policy
-
-    def evaluate_trust_policy(trust_doc, caller_arn, ctx=None):
-        known = (ctx.service_context or {}) if ctx else {}
-        session = known.get("sts:rolesessionname") or ""
-        if caller_arn.endswith(":root") and session.startswith("AWSCodeBuild-"):
-            known = {**known, "aws:sourceaccount": ctx.principal_account}
-            ctx = dataclasses.replace(ctx, service_context=known)
-        return stock(trust_doc, caller_arn, ctx)
-
-    # MiniStack imports the name at each call, so this takes.
-    iam_evaluator.evaluate_trust_policy = evaluate_trust_policy
-
-
-def fill_in_scheduled_times() -> None:
-    """Schedules name the time for which they fire, as EventBridge Scheduler does."""
-    from ministack.services import eventbridge
-
-    stock = eventbridge._invoke_target
-
-    def invoke_target(target, event, *args, **kwargs):
-        if event.get("Source") == "aws.scheduler" and target.get("Input"):
-            at = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(event["Time"]))
-            target = {**target, "Input": target["Input"].replace("<aws.scheduler.scheduled-time>", at)}
-        return stock(target, event, *args, **kwargs)
-
-    eventbridge._invoke_target = invoke_target
-
-
-def let_parallel_states_assign() -> None:
-    """MiniStack gives a JSONata Parallel no Output and no Assign; a Map has both."""
-    from ministack.services import stepfunctions
-
-    stock = stepfunctions._run_parallel_branches
-
-    def run_parallel_branches(state_def, raw_input, execution, ctx):
-        results, next_state = stock(state_def, raw_input, execution, ctx)
-        if stepfunctions._state_query_language(state_def, ctx) == "JSONata":
-            stepfunctions._apply_state_assign(state_def, raw_input, ctx, result=results)
-            results = stepfunctions._apply_jsonata_output(state_def, raw_input, ctx, result=results, default=results)
-        return results, next_state
-
-    stepfunctions._run_parallel_branches = run_parallel_branches
-
-
-def set_tick(seconds: float, scale: float) -> None:
-    """How often schedules are looked at. What comes each minute comes as much more
-    often as waits are shorter, but not more than every five seconds: a laptop that
-    scales an hour's watch to a minute has to look at it meanwhile."""
-    from ministack.services import eventbridge, scheduler
-
-    eventbridge._SCHEDULER_TICK_INTERVAL = seconds
-    scheduler._SCHEDULE_TICK_INTERVAL = seconds
-    stock = eventbridge._parse_rate_seconds
-
-    def parse_rate_seconds(expression):
-        rate = stock(expression)
-        return rate if rate is None else max(rate * scale, min(rate, 5))
-
-    eventbridge._parse_rate_seconds = parse_rate_seconds
-
-
-def report_denials(log_path: str) -> None:
-    """Says which calls IAM refused; MiniStack itself logs none."""
-    from ministack.core import iam_evaluator
-
-    stock = iam_evaluator.enforce
-
-    def enforce(access_key, action, *args, **kwargs):
-        denied = stock(access_key, action, *args, **kwargs)
-        if denied:
-            resource = kwargs.get("resource_arn") or (args[2] if len(args) > 2 else "") or "*"
-            # An AuthError (no or wrong credentials) has a code and no principal.
-            principal = getattr(denied, "principal_arn", "") or getattr(denied, "code", "") or "unknown"
-            line = f"DENIED {action} {resource} {principal}"
-            print(line, file=sys.stderr, flush=True)
-            with open(log_path, "a", encoding="utf-8") as log:
-                log.write(line + "\n")
-        return denied
-
-    # MiniStack imports the name at each call, so this takes.
-    iam_evaluator.enforce = enforce
 
 
 async def until_answering(port: int, url: str) -> None:
@@ -379,14 +228,7 @@ def main() -> int:
     guard_functions(folder, temporary=args.dir is None)
     code = 0
     try:
-        open_the_door_for_events()
-        let_parallel_states_assign()
-        take_loopback_for_tls()
-        name_the_parameters_asked_for()
-        let_root_play_codebuild()
-        fill_in_scheduled_times()
-        set_tick(args.tick, float(args.wait_scale))
-        report_denials(f"{folder}/denied.log")
+        ministack_changes.change_all(args.tick, float(args.wait_scale), f"{folder}/denied.log")
         asyncio.run(serve(args, url, parent))
     except KeyboardInterrupt:
         pass

@@ -38,6 +38,7 @@ fn project(folder: &Path, production: &str) -> PathBuf {
     copy("infra/deploy.py");
     copy("infra/stacks.py");
     copy("local/launch.py");
+    copy("local/ministack_changes.py");
     let definition = format!(
         r#"language: 1
 id: shop

@@ -282,3 +282,6 @@ pub(crate) fn random(length: usize) -> String {
         .map(char::from)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
