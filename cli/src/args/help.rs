@@ -123,7 +123,8 @@ Example:
 
 JSON:
   {\"pipeline\", \"environment\", \"record\", \"held_by\": {\"release\", \"title\", \"status\", \"since\"?,
-    \"why\": [text]}?, \"hold\": {\"by\", \"reason\", \"since\"}?, \"doubts\": [{\"release\", \"reason\", \"since\"}], \"runs\": deployment?, \"back_to\": deployment?, \"others\": [deployment], \"unknown\": [text],
+    \"why\": [text]}?, \"hold\": {\"by\", \"reason\", \"since\"}?, \"doubts\": [{\"release\", \"reason\", \"since\"}], \"runs\": deployment?,
+    \"back_to\": deployment?, \"careful\": [text], \"others\": [deployment], \"unknown\": [text],
     \"sections\": [{\"part\": \"look\"|\"roll-back\"|\"manual\"|\"afterwards\", \"title\", \"notes\": [text],
       \"commands\": [{\"what\"?, \"run\"}]}]}";
 

@@ -1,10 +1,11 @@
 //! Releases as they would be recorded, for the tests of what is shown.
 
+mod undo;
+
 use crate::story::Story;
 use gatewright_aws::Clock;
 use gatewright_aws::store::{
-    Commit, Store, current_write, decision_write, deployment_write, migrated_write, queue_write,
-    stage_write,
+    Commit, Store, current_write, decision_write, deployment_write, queue_write, stage_write,
 };
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::approval::{Choice, Decision, Request, State, Via};
@@ -17,10 +18,9 @@ use gatewright_domain::given::Stores;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::{Doubt, Lock, Waiting};
 use gatewright_domain::pipeline::Queue;
-use gatewright_domain::pipeline::{Definition, Migration, Work};
+use gatewright_domain::pipeline::{Definition, Work};
 use gatewright_domain::release::{Deployment, Failure, Head, StageRecord, StageStatus, Status};
 use gatewright_domain::trigger::{CodePipelineOrigin, TriggerInput};
-use gatewright_domain::undo::{Migrated, Outcome};
 use gatewright_domain::{Digest, EnvironmentName, ErrorName, ReleaseId, Timestamp, after};
 use gatewright_fakes::{FixedClock, MemoryTable, definition, directory};
 use std::collections::BTreeMap;
@@ -184,33 +184,6 @@ impl Example {
         };
         example.commit(vec![queued], |_| {}, fact).await;
         example.clock.pass(60);
-        example
-    }
-
-    /// Two releases that ran on staging, the second migrated its data.
-    pub async fn two_on_staging() -> Self {
-        let first = Self::begun("cp-1").await;
-        first.runs_in("staging", "pl-gps-001#1", b"image").await;
-        let example = Self {
-            release: "cp-2".parse().unwrap(),
-            ..first
-        };
-        example.clock.pass(7_200);
-        example.admit().await;
-        let migrated = Migrated {
-            pipeline: example.definition.id.clone(),
-            environment: "staging".parse().unwrap(),
-            stage: "Deploy to Staging".parse().unwrap(),
-            kind: Migration::ForwardOnly,
-            release: example.release.clone(),
-            title: "pl-gps-001#2".to_owned(),
-            at: example.now(),
-            outcome: Outcome::Passed,
-        };
-        let migrated = migrated_write(&migrated, 3, example.now()).unwrap();
-        example.store.table().write(vec![migrated]).await.unwrap();
-        example.runs_in("staging", "pl-gps-001#2", b"next").await;
-        example.clock.pass(600);
         example
     }
 

@@ -10,19 +10,19 @@ use gatewright_aws::table::Table;
 use gatewright_aws::topics::Topics;
 use gatewright_compiler::by_hand::{Known, by_hand};
 use gatewright_domain::EnvironmentName;
-use gatewright_domain::decide::{back_to, in_doubt};
+use gatewright_domain::decide::in_doubt;
+use gatewright_domain::decide::undo::way_back;
 use gatewright_domain::given::Stores;
 use gatewright_domain::ledger::{Event, Fact};
 use gatewright_domain::pipeline::{Definition, NotifyEvent};
-use gatewright_domain::release::{Deployment, Failure as Ended, Head, Status};
+use gatewright_domain::release::{Failure as Ended, Head, Status};
+use gatewright_domain::undo::Target;
 use gatewright_handler::Failure;
 use gatewright_steps::known_definition;
 use gatewright_views::paging::{self, InDoubt};
 
 /// The service of pipelines that name none, and of those whose own has no key.
 const DEFAULT: &str = "default";
-/// How far back it is looked for what ran before.
-const DEPLOYMENTS: u32 = 50;
 
 /// Pages whom the definition names for `recovery-needed`, when the event is the
 /// end of a release that left an environment in doubt. A page is known by the
@@ -112,14 +112,11 @@ async fn made<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
     failure: Option<&Ended>,
 ) -> Result<Page, Failure> {
     let records = desk.store.stages(&head.release).await?;
-    let mut environments: Vec<(EnvironmentName, Option<Deployment>)> = Vec::new();
+    let mut environments: Vec<(EnvironmentName, Option<Target>)> = Vec::new();
     for environment in in_doubt(&records) {
-        let history = desk
-            .store
-            .deployments(&head.pipeline, &environment, DEPLOYMENTS)
-            .await?;
-        let before = back_to(&history, None, Some(&head.release), None).cloned();
-        environments.push((environment, before));
+        let mut ways = desk.store.ways_back(&head.pipeline, &environment).await?;
+        ways.doubted.push(head.release.clone());
+        environments.push((environment, way_back(&ways, None)));
     }
     let stores = Stores {
         registry: desk.config.ecr_registry(),
@@ -131,7 +128,7 @@ async fn made<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
             running: false,
             held: false,
             doubted: true,
-            back_to: before.as_ref(),
+            back_to: before.as_ref().map(|target| &target.deployment),
             record: true,
             stores: Some(&stores),
         };

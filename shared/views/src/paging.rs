@@ -4,7 +4,8 @@
 use crate::text::{line, listed, safe_url, short_line, utc};
 use crate::words;
 use gatewright_domain::EnvironmentName;
-use gatewright_domain::release::{Deployment, Failure, Head};
+use gatewright_domain::release::{Failure, Head};
+use gatewright_domain::undo::Target;
 
 /// The most that a phone's first line may hold.
 const SUMMARY_MOST: usize = 1_024;
@@ -22,7 +23,7 @@ pub struct InDoubt<'a> {
     pub failure: Option<&'a Failure>,
     /// The environments of which nobody knows what they run, each with what ran
     /// there before, where that is known.
-    pub environments: &'a [(EnvironmentName, Option<Deployment>)],
+    pub environments: &'a [(EnvironmentName, Option<Target>)],
     /// The procedure for the first of them, as text of a shell.
     pub procedure: &'a str,
     /// Where the release's page is.
@@ -89,7 +90,7 @@ pub fn page(about: &InDoubt<'_>) -> Page {
     }
 }
 
-fn places(environments: &[(EnvironmentName, Option<Deployment>)]) -> String {
+fn places(environments: &[(EnvironmentName, Option<Target>)]) -> String {
     let names: Vec<&str> = environments.iter().map(|(name, _)| name.as_str()).collect();
     match names.as_slice() {
         [] => "an environment".to_owned(),
@@ -97,22 +98,26 @@ fn places(environments: &[(EnvironmentName, Option<Deployment>)]) -> String {
     }
 }
 
-fn ran_before(environment: &EnvironmentName, before: Option<&Deployment>) -> String {
+fn ran_before(environment: &EnvironmentName, before: Option<&Target>) -> String {
     match before {
         None => format!("{environment}: nothing that is on record"),
-        Some(before) => {
+        Some(target) => {
+            let before = &target.deployment;
             let artifacts: Vec<String> = before
                 .artifacts
                 .iter()
                 .map(|artifact| format!("{} {}", line(&artifact.name), artifact.digest))
                 .collect();
-            format!(
+            let ran = format!(
                 "{environment}: {}, commit {}, {}, since {}",
                 line(&before.title),
                 before.commit,
                 listed(&artifacts),
                 utc(before.at)
-            )
+            );
+            let mut lines = vec![ran];
+            lines.extend(words::careful(target));
+            lines.join("\n")
         }
     }
 }

@@ -1,11 +1,10 @@
 use super::*;
 use crate::commands::example::{Example, plain};
 use gatewright_aws::Store;
-use gatewright_aws::store::{Commit, taken_back_write};
-use gatewright_aws::table::{Table, When};
+use gatewright_aws::store::Commit;
+use gatewright_aws::table::Table;
 use gatewright_domain::Digest;
 use gatewright_domain::pipeline::{Pause, Seconds, Work};
-use gatewright_domain::undo::TakenBack;
 use gatewright_fakes::{FakeRegistry, MemoryTable, definition};
 
 /// What is seen of staging, when the registry has these images.
@@ -87,23 +86,7 @@ async fn an_image_that_is_gone_stops_it_and_a_scan_that_is_gone_does_not() {
 #[tokio::test]
 async fn who_may_not_what_moved_on_and_what_was_taken_back_is_said_at_once() {
     let example = Example::two_on_staging().await;
-    let commit: gatewright_domain::CommitSha = "b".repeat(40).parse().unwrap();
-    let back = TakenBack {
-        pipeline: "pl-gps-001".parse().unwrap(),
-        environment: "staging".parse().unwrap(),
-        digest: Digest::of_bytes(b"image"),
-        release: "cp-1".parse().unwrap(),
-        title: "pl-gps-001#1".to_owned(),
-        number: Some(1),
-        commit,
-        reference: "refs/heads/main".to_owned(),
-        why: "it lost positions".to_owned(),
-        by: None,
-        at: example.now(),
-        lifted: None,
-    };
-    let write = taken_back_write(&back, When::Absent).unwrap();
-    example.store.table().write(vec![write]).await.unwrap();
+    example.first_is_taken_back().await;
     let wrong = |input: &mut TriggerInput| {
         acknowledged(input);
         input.requester = None;

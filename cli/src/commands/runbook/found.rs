@@ -3,18 +3,18 @@
 use crate::error::Failed;
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
-use gatewright_domain::decide::{back_to, in_doubt};
+use gatewright_domain::decide::in_doubt;
+use gatewright_domain::decide::undo::way_back;
 use gatewright_domain::given::Stores;
 use gatewright_domain::lock::{Doubt, Hold, Lock};
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::{Deployment, Head, Status};
+use gatewright_domain::undo::Target;
 use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
 use gatewright_stack::Connection;
 use gatewright_views::words;
 use serde::Serialize;
 
-/// How far back it is looked for what ran before.
-const DEPLOYMENTS: u32 = 50;
 /// How many other deployments are named.
 const OTHERS: usize = 5;
 /// How many of the last releases are looked at for one that left a doubt.
@@ -51,7 +51,7 @@ pub struct Found {
     /// What runs there, as far as the record knows.
     pub current: Option<Deployment>,
     /// What it goes back to.
-    pub back_to: Option<Deployment>,
+    pub back_to: Option<Target>,
     /// What else ran there, newest first.
     pub others: Vec<Deployment>,
     /// What could not be known, in sentences.
@@ -69,21 +69,21 @@ pub async fn found<T: Table>(
     to: Option<&ReleaseId>,
 ) -> Result<Found, Failed> {
     let definition = store.live_definition(pipeline).await?;
-    let current = store.current(pipeline, environment).await?;
     let (lock, _) = store.lock(pipeline, environment).await?;
-    let held = held(store, &lock, current.as_ref()).await?;
-    let history = store
-        .deployments(pipeline, environment, DEPLOYMENTS)
-        .await?;
-    let doubted = held.as_ref().map(|held| &held.release);
-    let back_to = back_to(&history, current.as_ref(), doubted, to).cloned();
+    let mut ways = store.ways_back(pipeline, environment).await?;
+    let held = held(store, &lock, ways.current.as_ref()).await?;
+    // A change that is under way is not known to be whole either.
+    ways.doubted
+        .extend(held.as_ref().map(|held| held.release.clone()));
+    let back_to = way_back(&ways, to);
     if let (Some(to), None) = (to, &back_to) {
         let what = format!("{to} never ran in {environment}");
         return Err(Failed::not_found(what).help(format!(
             "see what did: gatewright history {pipeline} --environment {environment}"
         )));
     }
-    let others = history.iter().filter(|d| Some(*d) != back_to.as_ref());
+    let chosen = back_to.as_ref().map(|target| &target.deployment);
+    let others = ways.history.iter().filter(|d| Some(*d) != chosen);
     Ok(Found {
         record: true,
         definition,
@@ -91,7 +91,7 @@ pub async fn found<T: Table>(
         hold: lock.hold,
         doubts: lock.doubts,
         others: others.take(OTHERS).cloned().collect(),
-        current,
+        current: ways.current,
         back_to,
         unknown: Vec::new(),
     })

@@ -19,6 +19,7 @@ use gatewright_domain::pipeline::Definition;
 use gatewright_domain::text::did_you_mean;
 use gatewright_domain::{EnvironmentName, PipelineId};
 use gatewright_views::text::short_line;
+use gatewright_views::words::careful;
 use serde_json::json;
 use std::path::Path;
 
@@ -40,7 +41,9 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
     if out.json {
         out.json(&json!({
             "pipeline": pipeline, "environment": environment, "record": found.record,
-            "held_by": found.held, "hold": found.hold, "doubts": found.doubts, "runs": found.current, "back_to": found.back_to,
+            "held_by": found.held, "hold": found.hold, "doubts": found.doubts, "runs": found.current,
+            "back_to": found.back_to.as_ref().map(|to| &to.deployment),
+            "careful": found.back_to.iter().flat_map(careful).collect::<Vec<_>>(),
             "others": found.others, "sections": procedure.sections,
             "unknown": found.unknown.iter().chain(&procedure.unknown).collect::<Vec<_>>(),
         }));
@@ -123,7 +126,7 @@ pub fn procedure(
             .is_some_and(|held| !held.status.has_ended()),
         held: found.hold.is_some(),
         doubted: !found.doubts.is_empty(),
-        back_to: found.back_to.as_ref(),
+        back_to: found.back_to.as_ref().map(|to| &to.deployment),
         record: found.record,
         stores,
     };

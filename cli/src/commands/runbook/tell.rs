@@ -77,7 +77,9 @@ fn known(environment: &EnvironmentName, found: &Found, now: Timestamp) -> Vec<St
         None => format!("Nothing is on record that runs in {environment}."),
     });
     if let Some(to) = &found.back_to {
-        lines.push(format!("This goes back to {}.", deployment(to, now)));
+        let put_there = deployment(&to.deployment, now);
+        lines.push(format!("This goes back to {put_there}."));
+        lines.extend(words::careful(to));
     }
     if !found.others.is_empty() {
         lines.push("Another one, with --to:".to_owned());

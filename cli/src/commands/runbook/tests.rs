@@ -5,6 +5,7 @@ use crate::commands::example::{Example, plain, push, stores};
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::lock::Doubt;
 use gatewright_domain::release::{Deployment, Status};
+use gatewright_domain::undo::{Standing, Target};
 use gatewright_domain::{Digest, Timestamp};
 
 fn production() -> EnvironmentName {
@@ -12,14 +13,18 @@ fn production() -> EnvironmentName {
 }
 
 async fn said(example: &Example, to: Option<&str>) -> String {
-    let (pipeline, environment) = ("pl-gps-001".parse().unwrap(), production());
+    said_of(example, &production(), to).await
+}
+
+async fn said_of(example: &Example, environment: &EnvironmentName, to: Option<&str>) -> String {
+    let pipeline = "pl-gps-001".parse().unwrap();
     let to = to.map(|to| to.parse().unwrap());
-    let found = found(&example.store, &pipeline, &environment, to.as_ref())
+    let found = found(&example.store, &pipeline, environment, to.as_ref())
         .await
         .unwrap();
     let definition = found.definition.clone().unwrap();
-    let procedure = procedure(&definition, &environment, &found, Some(&stores())).unwrap();
-    told(&definition, &environment, &found, &procedure, example.now())
+    let procedure = procedure(&definition, environment, &found, Some(&stores())).unwrap();
+    told(&definition, environment, &found, &procedure, example.now())
 }
 
 #[tokio::test]
@@ -56,13 +61,30 @@ async fn what_it_goes_back_to_can_be_named_and_must_have_run_there() {
 }
 
 #[tokio::test]
+async fn what_stands_in_the_way_of_going_back_is_said() {
+    let example = Example::two_on_staging().await;
+    let staging: EnvironmentName = "staging".parse().unwrap();
+    let told = said_of(&example, &staging, None).await;
+    let across = "# Careful: since then pl-gps-001#2 migrated the data forward only, or may have";
+    assert!(told.contains("# This goes back to pl-gps-001#1"), "{told}");
+    assert!(told.contains(across), "{told}");
+    // Somebody took the older one back: it is not what to go to unless it is named.
+    example.first_is_taken_back().await;
+    let told = said_of(&example, &staging, None).await;
+    assert!(!told.contains("This goes back to"), "{told}");
+    let told = said_of(&example, &staging, Some("cp-1")).await;
+    let back = "# Careful: it was taken back: it lost positions";
+    assert!(told.contains(back), "{told}");
+}
+
+#[tokio::test]
 async fn without_a_doubt_nothing_is_held_and_nothing_is_given_back() {
     let example = Example::waiting_for_approval().await;
     let said = said(&example, None).await;
     assert!(said.contains("# No release changes production or left it in doubt."));
     assert!(said.contains("# Nothing is on record that runs in production."));
     assert!(
-        said.contains("The record knows nothing that ran in production before"),
+        said.contains("The record knows nothing good that ran in production before"),
         "{said}"
     );
     assert!(!said.contains("\ngatewright unhold"), "{said}");
@@ -123,7 +145,11 @@ fn example_of(definition: &Definition, environment: &EnvironmentName) -> Found {
             reason: "nobody knows what it runs".to_owned(),
             since: Timestamp::UNIX_EPOCH,
         }],
-        back_to: Some(before),
+        back_to: Some(Target {
+            deployment: before,
+            standing: Standing::Good,
+            across: Vec::new(),
+        }),
         ..Found::default()
     }
 }

@@ -259,7 +259,7 @@ fn has_stored(definition: &Definition, way: &WayBack) -> bool {
 fn not_known(definition: &Definition, environment: &EnvironmentName, record: bool) -> String {
     if record {
         format!(
-            "The record knows nothing that ran in {environment} before, so there is nothing to go back to."
+            "The record knows nothing good that ran in {environment} before, so there is nothing to go back to."
         )
     } else {
         format!(

@@ -4,7 +4,6 @@
 
 mod admit;
 mod answer;
-mod back;
 mod build;
 mod clear;
 mod finish;
@@ -18,7 +17,6 @@ mod watch;
 
 pub use admit::{Admission, admit};
 pub use answer::{Outcome, Refusal, answer};
-pub use back::back_to;
 pub use build::{StageVerdict, judge_build};
 pub use clear::{ClearSnapshot, Clearance, Origin, clear};
 pub use finish::{Ending, ending, in_doubt};

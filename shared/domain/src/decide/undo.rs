@@ -5,7 +5,7 @@ use crate::ErrorName;
 use crate::canonical::Digest;
 use crate::decide::ClearSnapshot;
 use crate::evidence::ArtifactEvidence;
-use crate::ids::{EnvironmentName, PersonId};
+use crate::ids::{EnvironmentName, PersonId, ReleaseId};
 use crate::people::Directory;
 use crate::pipeline::{Definition, Migration};
 use crate::release::{Deployment, Head, StageRecord, StageStatus, digest_of, last_attempts};
@@ -126,6 +126,15 @@ pub fn targets(seen: &WaysBack) -> Vec<Target> {
     all
 }
 
+/// What an environment goes back to: the version of the release that is named, or
+/// the last good one that is another than what runs.
+pub fn way_back(seen: &WaysBack, to: Option<&ReleaseId>) -> Option<Target> {
+    targets(seen).into_iter().find(|target| match to {
+        Some(to) => target.deployment.version_of() == to,
+        None => target.standing == Standing::Good,
+    })
+}
+
 /// The titles of the releases whose forward-only migrations began after `target`
 /// was put there, newest first.
 fn across(seen: &WaysBack, target: &Deployment) -> Vec<String> {
@@ -227,19 +236,13 @@ fn runs_still(
     }
 }
 
-/// The version that was asked for, or the last good one that is another than
-/// what runs.
+/// What was asked for, or why there is no such thing.
 fn chosen(
     seen: &WaysBack,
     environment: &EnvironmentName,
     trigger: &TriggerInput,
 ) -> Result<Target, Why> {
-    let all = targets(seen);
-    let found = match &trigger.to {
-        Some(to) => all.iter().find(|t| t.deployment.version_of() == to),
-        None => all.iter().find(|t| t.standing == Standing::Good),
-    };
-    found.cloned().ok_or_else(|| {
+    way_back(seen, trigger.to.as_ref()).ok_or_else(|| {
         let why = match &trigger.to {
             Some(to) => format!("{to} never ran in {environment}"),
             None => format!(

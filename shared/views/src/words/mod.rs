@@ -11,7 +11,7 @@ mod watch;
 pub use fact::fact;
 pub use helps::{failure, helps, refusal, what_failed};
 pub use obstacle::{obstacle, obstacles, too_early};
-pub use undo::flag;
+pub use undo::{careful, flag};
 pub use watch::{asked_about, measured, watch_outcome};
 
 use crate::text::line;

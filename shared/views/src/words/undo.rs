@@ -3,7 +3,7 @@
 use super::fact::{MOST, named, of_kind};
 use crate::text::{line, listed, short_line};
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::undo::Flag;
+use gatewright_domain::undo::{Flag, Standing, Target};
 
 /// What people should know before they let a release through, as a sentence.
 pub fn flag(flag: &Flag) -> String {
@@ -14,6 +14,30 @@ pub fn flag(flag: &Flag) -> String {
         format!(" (because: {why})")
     };
     format!("This release {}{because}", line(&flag.told()))
+}
+
+/// What somebody should know before they go back to this version by hand, a
+/// sentence each; nothing when it was good and no data stands in the way.
+pub fn careful(target: &Target) -> Vec<String> {
+    let mut sentences = Vec::new();
+    match &target.standing {
+        Standing::Good | Standing::Runs => {}
+        Standing::Failed => {
+            sentences.push("Careful: a stage of its release failed there.".to_owned())
+        }
+        Standing::TakenBack { why } => sentences.push(format!(
+            "Careful: it was taken back: {}",
+            short_line(why, MOST)
+        )),
+    }
+    if !target.across.is_empty() {
+        let titles: Vec<String> = target.across.iter().map(|title| line(title)).collect();
+        sentences.push(format!(
+            "Careful: since then {} migrated the data forward only, or may have: the older version meets newer data.",
+            listed(&titles)
+        ));
+    }
+    sentences
 }
 
 /// What happened, when it is about going back.

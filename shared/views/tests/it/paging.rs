@@ -1,6 +1,7 @@
 use crate::support::World;
 use gatewright_domain::EnvironmentName;
-use gatewright_domain::release::{Deployment, Failure};
+use gatewright_domain::release::Failure;
+use gatewright_domain::undo::{Standing, Target};
 use gatewright_views::paging::{InDoubt, page};
 
 const PROCEDURE: &str =
@@ -14,7 +15,7 @@ fn failure(cause: &str) -> Failure {
     }
 }
 
-fn production(before: Option<Deployment>) -> [(EnvironmentName, Option<Deployment>); 1] {
+fn production(before: Option<Target>) -> [(EnvironmentName, Option<Target>); 1] {
     [("production".parse().unwrap(), before)]
 }
 
@@ -25,7 +26,11 @@ fn a_page_says_what_is_unknown_why_what_ran_before_and_what_to_do() {
     let page = page(&InDoubt {
         head: &world.head,
         failure: Some(&failure),
-        environments: &production(Some(world.running.clone())),
+        environments: &production(Some(Target {
+            deployment: world.running.clone(),
+            standing: Standing::Good,
+            across: vec!["pl-gps-001#142".to_owned()],
+        })),
         procedure: PROCEDURE,
         page_url: "https://g.example/r/cp-1",
     });

@@ -127,6 +127,30 @@ fn without_a_name_it_is_the_last_good_one_of_another_version() {
 }
 
 #[test]
+fn the_way_back_from_a_doubt_is_what_should_run_and_never_what_was_taken_back() {
+    let to = |seen: &WaysBack, named: Option<usize>| {
+        let target = way_back(seen, named.map(release).as_ref())?;
+        Some(target.deployment.version_of().clone())
+    };
+    let mut seen = history(2);
+    assert_eq!(to(&seen, None), Some(release(1)));
+    // Release 3 ended dirty: what should run is 2.
+    seen.doubted.push(release(3));
+    assert_eq!(to(&seen, None), Some(release(2)));
+    // Its doubt is of the very version that is on record.
+    seen.doubted = vec![release(2)];
+    assert_eq!(to(&seen, None), Some(release(1)));
+    // Somebody has gone back to 1: 2 is not what to go to next.
+    seen.doubted.clear();
+    seen.history.insert(0, ran(1, 3, 3));
+    seen.current = seen.history.first().cloned();
+    seen.taken_back.push(back(2, false));
+    assert_eq!(to(&seen, None), None);
+    assert_eq!(to(&seen, Some(2)), Some(release(2)));
+    assert_eq!(to(&seen, Some(9)), None);
+}
+
+#[test]
 fn a_version_that_its_own_release_undid_is_none_unless_that_was_lifted() {
     let mut seen = history(2);
     // Release 3 put its version there and took it back.
