@@ -55,8 +55,9 @@ test: setup $(BUILDS)/systems browser ## all tests: the core, every path of the 
 	$(CARGO) test --locked --workspace --no-fail-fast
 
 .PHONY: test-long
-test-long: ## ten thousand generated definitions: what validates compiles, and its machine holds
+test-long: ## ten thousand generated definitions, whose machines hold; then the model with all that can go wrong at once (half an hour, 10 GB)
 	GATEWRIGHT_CASES=10000 $(CARGO) test --locked -p gatewright-compiler --test properties -- --nocapture
+	$(CARGO) test --locked -p gatewright-model --test holds -- --ignored --nocapture
 
 # Headless Chromium for the approval page's test; Debian's own, where it is missing.
 .PHONY: browser
