@@ -102,6 +102,12 @@ async fn stopped(world: &World, run: &mut Run, state: &str, error: &str) {
         "{:?}",
         run.path
     );
+    // People stopped it: that does not make it a bad version.
+    let (pipeline, environment) = ("shop".parse().unwrap(), "test".parse().unwrap());
+    let back = world.store.all_taken_back(&pipeline, &environment).await;
+    assert!(back.unwrap().is_empty());
+    let history = world.store.rollbacks(&pipeline, &environment, 5).await;
+    assert_eq!(history.unwrap().len(), 1);
 }
 
 fn halt(of: Value) -> Value {
@@ -178,5 +184,23 @@ async fn a_halt_is_heard_in_a_watch_too() {
         let (world, mut run) = in_state_of(&text, state).await;
         world.ordered("devan", halt(json!({ "release": R }))).await;
         stopped(&world, &mut run, state, "Halted").await;
+    }
+}
+
+#[tokio::test]
+async fn an_execution_that_is_stopped_before_all_has_proved_itself_leaves_a_doubt() {
+    // The new version has everything; the old one still stands beside it.
+    for state in ["Ship: watch 100 %", KEEP] {
+        let (world, _run) = in_state(state).await;
+        let event = world.stopped(R).await;
+        world.call("FinishRelease", event).await.unwrap();
+        let head = world.has_ended(R, Status::FailedDirty).await;
+        let failure = head.failure.unwrap();
+        let left = format!("test runs the new version, of which “{state}” has not passed");
+        assert!(failure.cause.contains(&left), "{}", failure.cause);
+        let (pipeline, environment) = ("shop".parse().unwrap(), "test".parse().unwrap());
+        let (lock, _) = world.store.lock(&pipeline, &environment).await.unwrap();
+        assert!(lock.holder.is_none());
+        assert_eq!(lock.doubts[0].release.as_str(), R);
     }
 }

@@ -112,8 +112,8 @@ impl Example {
     }
 
     /// A second release that failed while it deployed to production, where the
-    /// first one ran; whether it `holds` the environment.
-    pub async fn dirty_production(holds: bool) -> Self {
+    /// first one ran.
+    pub async fn dirty_production() -> Self {
         let first = Self::begun("cp-1").await;
         first.runs_in("production", "pl-gps-001#1", b"image").await;
         first.clock.pass(86_400);
@@ -138,7 +138,6 @@ impl Example {
             cause: "the rollout timed out; it is not known what production runs now".to_owned(),
         };
         let status = Status::FailedDirty;
-        let writes = if holds { vec![held] } else { Vec::new() };
         let ended = Fact::ReleaseEnded {
             status,
             failure: Some(failure.clone()),
@@ -147,7 +146,7 @@ impl Example {
             head.status = status;
             head.failure = Some(failure);
         };
-        example.commit(writes, change, ended).await;
+        example.commit(vec![held], change, ended).await;
         example.clock.pass(720);
         example
     }

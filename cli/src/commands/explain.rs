@@ -103,7 +103,11 @@ pub async fn by_hand<T: Table>(
         return Ok(Vec::new());
     };
     let mut all = Vec::new();
-    for environment in in_doubt(&story.records) {
+    for environment in in_doubt(
+        definition,
+        head.route.as_deref().and_then(|r| definition.trigger(r)),
+        &story.records,
+    ) {
         let found = runbook::found(store, &head.pipeline, &environment, None).await?;
         let procedure = runbook::procedure(definition, &environment, &found, stores)?;
         let commands = procedure.short.into_iter().map(|command| command.run);
@@ -363,7 +367,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_release_that_left_production_in_doubt_ends_with_what_brings_it_back() {
-        let example = Example::dirty_production(true).await;
+        let example = Example::dirty_production().await;
         let story = example.story().await;
         let stores = crate::commands::example::stores();
         let said = by_hand(&example.store, &story, Some(&stores))

@@ -98,7 +98,8 @@ impl<'a> Seen<'a> {
             Some(_) => left_by(store, release, &self.lock.environment).await?,
             None => None,
         };
-        if let Some(left) = left {
+        // What only migrated has put nothing there.
+        if let Some(left) = left.filter(|left| !left.artifacts.is_empty()) {
             return self.whole(left, &said, commit);
         }
         let deployment = self.again(store, release, &said).await?;
@@ -108,9 +109,10 @@ impl<'a> Seen<'a> {
         };
         let wanted = Wanted {
             automatic: false,
+            blames: true,
             by: Some(said.by.to_string()),
             why: said.reason.clone(),
-            failed_at: self.newest.since,
+            failed_at: self.lock.doubts.first().map_or(said.at, |d| d.since),
         };
         let bad = bad_by_hand(store, &deployment, was).await?;
         let commit = self.recorded(&deployment, commit)?;

@@ -1,7 +1,9 @@
 //! Ends a release that was admitted, whatever ended it: `Finish`, the event of an
 //! execution that was stopped, or the sweep, which finds that one died unnoticed.
 
-use crate::{Settled, hand_on, known_definition, release_lock, settle_build, until_settled};
+use crate::{
+    Settled, hand_on, known_definition, release_lock, route_of, settle_build, until_settled,
+};
 use gatewright_aws::builds::Builds;
 use gatewright_aws::origins::Outside;
 use gatewright_aws::store::{
@@ -9,7 +11,7 @@ use gatewright_aws::store::{
 };
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::approval::State;
-use gatewright_domain::decide::ending;
+use gatewright_domain::decide::{Unproven, ending, unproven};
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::Doubt;
 use gatewright_domain::order::MOST_REASON;
@@ -126,7 +128,8 @@ async fn once<T: Table>(
     }
     let mut commit = Commit::of(&seen).writes(unnoted(store, &records).await?);
     commit = close_requests(store, commit, caught.as_ref()).await?;
-    let (fact, dirty) = ended(&mut commit.head, &records, caught, now);
+    let unproven = unproven(&definition, route_of(&seen.value, &definition), &records);
+    let (fact, dirty) = ended(&mut commit.head, &records, &unproven, caught, now);
     for environment in &environments {
         commit = if dirty.contains(environment) {
             keep(store, commit, environment, now).await?
@@ -285,10 +288,11 @@ async fn close_requests<T: Table>(
 fn ended(
     head: &mut Head,
     records: &[StageRecord],
+    unproven: &[Unproven<'_>],
     caught: Option<Why>,
     now: Timestamp,
 ) -> (Fact, Vec<EnvironmentName>) {
-    let ending = ending(records, caught);
+    let ending = ending(records, unproven, caught);
     head.status = ending.status;
     head.failure.clone_from(&ending.failure);
     head.ended_at = Some(now);

@@ -151,19 +151,57 @@ fn told(stage: &Stage, message: &str) -> String {
         let reason = reason.map_or(message, |(_, reason)| reason);
         return format!("the signature of {name} was not verified: {reason}");
     }
-    let failing = stage.build().and_then(|build| {
-        build.steps.iter().find(|step| {
-            let mut lines = step
-                .run
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty());
-            lines.any(|line| message.contains(line))
-        })
-    });
-    match (failing, reason) {
+    let steps = stage.build().map_or(&[][..], |build| &build.steps);
+    let command = reason.map_or(message, |(command, _)| command);
+    let likely = steps
+        .iter()
+        .map(|step| (likeness(&step.run, command), step));
+    let failing = likely.rev().max_by_key(|(likeness, _)| *likeness);
+    let failing = failing.filter(|(likeness, _)| *likeness > (false, 0));
+    match (failing.map(|(_, step)| step), reason) {
         (Some(step), Some((_, reason))) => format!("step “{}” failed: {reason}", step.name),
         (Some(step), None) => format!("step “{}” failed: {message}", step.name),
         (None, _) => message.to_owned(),
+    }
+}
+
+/// How likely a message about `command` is about this script: whether all of it is
+/// there, and of how many characters that, or its longest line that is there, is. One
+/// script may begin like another, and many have a line like `fi`.
+fn likeness(script: &str, command: &str) -> (bool, usize) {
+    let script = script.trim();
+    if command.contains(script) {
+        return (true, script.len());
+    }
+    let lines = script.lines().map(str::trim);
+    let there = lines.filter(|line| command.contains(line)).map(str::len);
+    (false, there.max().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The script that the message is most likely about.
+    fn blamed<'a>(scripts: &[&'a str], command: &str) -> &'a str {
+        let all = scripts
+            .iter()
+            .map(|script| (likeness(script, command), *script));
+        let (most, script) = all.max_by_key(|(likeness, _)| *likeness).unwrap();
+        assert!(most > (false, 0));
+        script
+    }
+
+    #[test]
+    fn the_script_that_failed_is_told_from_those_that_are_like_it() {
+        let (short, long) = ("test ! -e flags/shop", "test ! -e flags/shop-back");
+        let said = |command: &str| format!("Error while executing command: {command}");
+        assert_eq!(blamed(&[short, long], &said(long)), long);
+        assert_eq!(blamed(&[long, short], &said(short)), short);
+        let prepare = "if [ -e a ]; then\n  make a\nfi";
+        let configure = "if [ -e b ]; then\n  exit 3\nfi";
+        assert_eq!(blamed(&[prepare, configure], &said(configure)), configure);
+        // CodeBuild may tell only the line that failed.
+        assert_eq!(blamed(&[prepare, configure], &said("  exit 3")), configure);
     }
 }

@@ -13,7 +13,7 @@ use gatewright_domain::release::{
     Deployment, Head, StageRecord, StageStatus, digest_of, evidence_before, last_attempts,
 };
 use gatewright_domain::undo::{Lifted, Migrated, Outcome, Ran, Resolution, RolledBack, TakenBack};
-use gatewright_domain::{EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp};
+use gatewright_domain::{Digest, EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp};
 use gatewright_handler::Failure;
 
 /// How many rollbacks back one is looked for that is resolved.
@@ -50,6 +50,20 @@ pub(crate) struct Bad {
 }
 
 impl Bad {
+    /// As what it stays back when `deployment` runs again: as its artifacts. Where
+    /// those run again, they are not to blame, but what else its commit brought is:
+    /// its steps, its manifests. Then it stays back as that commit's. Nothing is left
+    /// when the commit runs again as well.
+    fn stays_back_as(&self, deployment: &Deployment) -> Option<Digest> {
+        let digest = digest_of(&self.artifacts);
+        if digest != deployment.digest() {
+            return Some(digest);
+        }
+        let commit = &self.head.trigger.as_ref()?.commit;
+        let of_commit = || Digest::of_bytes(format!("{digest} of {commit}").as_bytes());
+        (commit != &deployment.commit).then(of_commit)
+    }
+
     fn ran(&self) -> Option<Ran> {
         Some(Ran {
             release: self.head.release.clone(),
@@ -71,6 +85,8 @@ pub(crate) struct Was<'a> {
 /// Who wanted a way back, why, and since when something was wrong.
 pub(crate) struct Wanted {
     pub automatic: bool,
+    /// Whether what was replaced is to blame: not when people only stopped it.
+    pub blames: bool,
     pub by: Option<String>,
     pub why: String,
     pub failed_at: Timestamp,
@@ -95,8 +111,8 @@ pub(crate) async fn replaced<T: Table>(
         };
         (by_itself(head, &records, deployment.at), vec![own])
     } else {
-        let bad = bad_by_hand(store, deployment, was).await?;
-        (by_hand(head), bad)
+        let wanted = by_hand(head, was.doubts);
+        (wanted, bad_by_hand(store, deployment, was).await?)
     };
     undone(store, deployment, wanted, bad, commit).await
 }
@@ -110,13 +126,16 @@ pub(crate) async fn undone<T: Table>(
     bad: Vec<Bad>,
     mut commit: Commit,
 ) -> Result<Commit, Failure> {
-    // What runs again is not what was bad, whichever release it came from; and two
-    // releases of the same artifacts are one version.
-    let mut met = vec![deployment.digest()];
-    for one in bad.iter().filter(|b| !b.artifacts.is_empty()) {
-        let digest = digest_of(&one.artifacts);
+    // Two releases of the same artifacts are one version.
+    let mut met = Vec::new();
+    let blamed = bad.iter().filter(|_| wanted.blames);
+    for one in blamed.filter(|b| !b.artifacts.is_empty()) {
+        let Some(digest) = one.stays_back_as(deployment) else {
+            continue;
+        };
         if !met.contains(&digest) {
-            commit = stays_back(store, one, deployment, &wanted, commit).await?;
+            let back = (one, digest.clone());
+            commit = stays_back(store, back, deployment, &wanted, commit).await?;
             met.push(digest);
         }
     }
@@ -172,21 +191,29 @@ fn by_itself(head: &Head, records: &[StageRecord], now: Timestamp) -> Wanted {
             record.stage.as_str()
         ))
     });
+    let ordered = |record: &StageRecord| {
+        let error = record.failure.as_ref().map(|(error, _)| *error);
+        matches!(error, Some(ErrorName::Halted | ErrorName::Frozen))
+    };
     Wanted {
         automatic: true,
+        blames: !failed.is_some_and(ordered),
         by: None,
         why: told.unwrap_or_else(|| format!("{} failed", head.title())),
         failed_at: failed.and_then(|r| r.ended_at).unwrap_or(now),
     }
 }
 
-fn by_hand(head: &Head) -> Wanted {
+/// Somebody asked; what was wrong began when a release left the environment unknown,
+/// or else when it was asked for.
+fn by_hand(head: &Head, doubts: &[Doubt]) -> Wanted {
     let trigger = head.trigger.as_ref();
     Wanted {
         automatic: false,
+        blames: true,
         by: trigger.and_then(|t| t.requester.clone()),
         why: trigger.and_then(|t| t.reason.clone()).unwrap_or_default(),
-        failed_at: head.started_at,
+        failed_at: doubts.first().map_or(head.started_at, |doubt| doubt.since),
     }
 }
 
@@ -209,13 +236,13 @@ pub(crate) async fn bad_by_hand<T: Table>(
             artifacts: before.artifacts.clone(),
         });
     }
-    bad.retain(|bad| digest_of(&bad.artifacts) != deployment.digest());
+    bad.retain(|bad| &bad.head.release != deployment.version_of());
     Ok(bad)
 }
 
 /// What a release that ended dirty may have left in an environment: its own
-/// version, when it had begun to deploy it. A rollback's is not its own, and was
-/// good once.
+/// version, when it had begun to deploy it; nothing but its name, when it had only
+/// begun to migrate. A rollback's is not its own, and was good once.
 pub(crate) async fn left_by<T: Table>(
     store: &Store<T>,
     release: &ReleaseId,
@@ -229,10 +256,11 @@ pub(crate) async fn left_by<T: Table>(
         return Ok(None);
     }
     let records = store.stages(release).await?;
-    let there = last_attempts(&records)
-        .into_iter()
-        .find(|r| r.deploys && r.environment.as_ref() == Some(environment))
-        .filter(|r| r.build_may_have_run());
+    let last = last_attempts(&records);
+    let changes = last
+        .iter()
+        .filter(|r| r.changes() == Some(environment) && r.build_may_have_run());
+    let there = changes.max_by_key(|record| record.deploys);
     let stage = there.and_then(|record| definition.stages.get(record.index));
     let artifacts = stage.map(|stage| own_artifacts(&head, &records, stage));
     Ok(artifacts.map(|artifacts| Bad { head, artifacts }))
@@ -240,7 +268,7 @@ pub(crate) async fn left_by<T: Table>(
 
 async fn stays_back<T: Table>(
     store: &Store<T>,
-    bad: &Bad,
+    (bad, digest): (&Bad, Digest),
     deployment: &Deployment,
     wanted: &Wanted,
     commit: Commit,
@@ -249,7 +277,6 @@ async fn stays_back<T: Table>(
         return Ok(commit);
     };
     let (pipeline, environment) = (&deployment.pipeline, &deployment.environment);
-    let digest = digest_of(&bad.artifacts);
     let known = store.taken_back(pipeline, environment, &digest).await?;
     let back = TakenBack {
         pipeline: pipeline.clone(),
@@ -368,4 +395,55 @@ async fn rollback_of<T: Table>(
         let why = format!("{} neither undid a change nor was undone", head.title());
         Failure::new(ErrorName::BadInput, why)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn artifact(version: &str) -> ArtifactEvidence {
+        ArtifactEvidence {
+            name: "page".to_owned(),
+            digest: Digest::of_bytes(version.as_bytes()),
+            location: String::new(),
+            version: None,
+        }
+    }
+
+    fn bad(version: &str, commit: char) -> Bad {
+        let commit = commit.to_string().repeat(40);
+        let head = json!({
+            "release": "bad", "pipeline": "shop", "version": Digest::of_bytes(b"v"),
+            "trigger": { "pipeline": "shop", "ref": "refs/heads/main", "commit": commit },
+            "input": Digest::of_bytes(b"i"), "execution": "e", "status": "running",
+            "started_at": "2026-11-22T00:00:00Z", "last_seq": 1,
+        });
+        Bad {
+            head: serde_json::from_value(head).unwrap(),
+            artifacts: vec![artifact(version)],
+        }
+    }
+
+    #[test]
+    fn what_runs_again_is_not_to_blame_but_the_commit_that_brought_it_is() {
+        let again = Deployment {
+            pipeline: "shop".parse().unwrap(),
+            environment: "production".parse().unwrap(),
+            release: "back".parse().unwrap(),
+            title: "shop#3".to_owned(),
+            number: None,
+            commit: "1".repeat(40).parse().unwrap(),
+            artifacts: vec![artifact("one")],
+            restored: Some("one".parse().unwrap()),
+            at: Timestamp::UNIX_EPOCH,
+            fencing: 1,
+        };
+        let other = bad("two", '2').stays_back_as(&again);
+        assert_eq!(other, Some(artifact("two").digest));
+        let same = bad("one", '2').stays_back_as(&again).unwrap();
+        assert_ne!(same, artifact("one").digest, "what runs would be refused");
+        assert_ne!(Some(same), bad("one", '3').stays_back_as(&again));
+        assert_eq!(bad("one", '1').stays_back_as(&again), None);
+    }
 }

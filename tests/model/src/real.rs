@@ -270,7 +270,18 @@ fn decide(question: &Question) -> Answer {
                 error: "Stopped".to_owned(),
                 cause: "the execution was stopped".to_owned(),
             });
-            let ending = decide::ending(&recorded(*rel, records, *verified, *evidence), caught);
+            let verify = name(&format!("stage {VERIFY}"));
+            let place = environment();
+            let unproven = decide::Unproven {
+                stage: &verify,
+                environment: &place,
+            };
+            // Mirrors `decide::unproven` for the model's one test after the deploy.
+            let stands = records[0] == Record::Passed && records[1] != Record::Passed;
+            let open = !rel.is_rollback() && stands && *verified != Some(true);
+            let unproven: &[_] = if open { &[unproven] } else { &[] };
+            let records = recorded(*rel, records, *verified, *evidence);
+            let ending = decide::ending(&records, unproven, caught);
             Answer::Ending(ending.status, !ending.dirty.is_empty())
         }
         Question::Runs(saw, current) => {

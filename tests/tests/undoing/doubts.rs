@@ -32,6 +32,11 @@ async fn from_a_doubt_it_goes_back_to_what_should_run() {
     };
     assert_eq!(rolled.from.release.as_str(), "three");
     assert_eq!(rolled.to.release.as_str(), "two");
+    // It has been wrong since the doubt, and not since somebody asked.
+    let ended = place.world.head("three").await.ended_at.unwrap();
+    assert_eq!(rolled.failed_at, ended);
+    assert_eq!(rolled.seconds, rolled.at.as_second() - ended.as_second());
+    assert!(rolled.seconds >= 60, "{}", rolled.seconds);
     // Nobody is in doubt any more: the next one goes one further.
     assert_eq!(place.roll_back("further", json!({})).await, done());
     assert_eq!(place.runs().await, "one");

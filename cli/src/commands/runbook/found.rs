@@ -3,7 +3,6 @@
 use crate::error::Failed;
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
-use gatewright_domain::decide::in_doubt;
 use gatewright_domain::decide::undo::way_back;
 use gatewright_domain::given::Stores;
 use gatewright_domain::lock::{Doubt, Hold, Lock};
@@ -17,8 +16,6 @@ use serde::Serialize;
 
 /// How many other deployments are named.
 const OTHERS: usize = 5;
-/// How many of the last releases are looked at for one that left a doubt.
-const RECENT: u32 = 20;
 
 /// The release that changes an environment now, or left it in doubt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,7 +68,7 @@ pub async fn found<T: Table>(
     let definition = store.live_definition(pipeline).await?;
     let (lock, _) = store.lock(pipeline, environment).await?;
     let mut ways = store.ways_back(pipeline, environment).await?;
-    let held = held(store, &lock, ways.current.as_ref()).await?;
+    let held = held(store, &lock).await?;
     // A change that is under way is not known to be whole either.
     ways.doubted
         .extend(held.as_ref().map(|held| held.release.clone()));
@@ -97,38 +94,16 @@ pub async fn found<T: Table>(
     })
 }
 
-/// Whose change is in doubt: of the release that the environment is held for, of
-/// the one that has its lock, otherwise of the newest that ended dirty there and
-/// was followed by no deploy that passed.
-async fn held<T: Table>(
-    store: &Store<T>,
-    lock: &Lock,
-    current: Option<&Deployment>,
-) -> Result<Option<Held>, Failed> {
-    let (pipeline, environment) = (&lock.pipeline, &lock.environment);
+/// Whose change is in doubt: of the release that left the newest doubt, otherwise of
+/// the one that has the lock.
+async fn held<T: Table>(store: &Store<T>, lock: &Lock) -> Result<Option<Held>, Failed> {
     let doubted = lock.doubts.last().map(|doubt| (&doubt.release, None));
     let holder = lock.holder.as_ref().map(|h| (&h.release, Some(h.since)));
-    if let Some((release, since)) = doubted.or(holder) {
-        let head = store.head(release).await?.map(|seen| seen.value);
-        return Ok(head.map(|head| of(&head, since)));
-    }
-    for release in store.releases_of(pipeline, None, RECENT).await? {
-        let Some(head) = store.head(&release).await?.map(|seen| seen.value) else {
-            continue;
-        };
-        let later = match (head.ended_at, current) {
-            (Some(ended), Some(current)) => ended >= current.at,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if head.status == Status::FailedDirty
-            && later
-            && in_doubt(&store.stages(&release).await?).contains(environment)
-        {
-            return Ok(Some(of(&head, None)));
-        }
-    }
-    Ok(None)
+    let Some((release, since)) = doubted.or(holder) else {
+        return Ok(None);
+    };
+    let head = store.head(release).await?;
+    Ok(head.map(|head| of(&head.value, since)))
 }
 
 fn of(head: &Head, since: Option<Timestamp>) -> Held {

@@ -29,24 +29,13 @@ async fn said_of(example: &Example, environment: &EnvironmentName, to: Option<&s
 
 #[tokio::test]
 async fn an_environment_that_is_held_in_doubt_has_a_procedure_with_values() {
-    let example = Example::dirty_production(true).await;
+    let example = Example::dirty_production().await;
     insta::assert_snapshot!(said(&example, None).await);
 }
 
 #[tokio::test]
-async fn a_doubt_is_found_although_nobody_holds_the_environment() {
-    let example = Example::dirty_production(false).await;
-    let said = said(&example, None).await;
-    assert!(
-        said.contains("pl-gps-001#2 (cp-2) left production in doubt"),
-        "{said}"
-    );
-    assert!(said.contains("to what pl-gps-001#1 put there"), "{said}");
-}
-
-#[tokio::test]
 async fn what_it_goes_back_to_can_be_named_and_must_have_run_there() {
-    let example = Example::dirty_production(true).await;
+    let example = Example::dirty_production().await;
     assert!(
         said(&example, Some("cp-1"))
             .await

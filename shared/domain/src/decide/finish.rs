@@ -1,8 +1,8 @@
 //! How a release ends.
 
 use crate::ErrorName;
-use crate::ids::EnvironmentName;
-use crate::pipeline::{Effect, Migration};
+use crate::ids::{EnvironmentName, StageName};
+use crate::pipeline::{Definition, Effect, Migration, Trigger, Work};
 use crate::release::{Failure, StageRecord, StageStatus, Status, last_attempts};
 
 /// How a release ends, and why.
@@ -21,17 +21,22 @@ pub struct Ending {
 /// `failed-dirty` when an environment was changed, the change is not known to be
 /// whole, and it was not undone either, because then nobody knows what the
 /// environment runs, or what a migration has made of its data; also when it should
-/// have been undone and was not, because then it runs what failed; otherwise
-/// `failed-clean`. The old version that could not be retired takes nothing from the
+/// have been undone and was not, because then it runs what failed, and when what
+/// looks at the new version has not passed; otherwise `failed-clean`. The old version that could not be retired takes nothing from the
 /// new one, which runs.
 ///
 /// `known` is the release's own record of a failed stage; it is more exact than
-/// what the state machine caught, which can be a bare `States.Timeout`.
-pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
+/// what the state machine caught, which can be a bare `States.Timeout`. `unproven`:
+/// see there.
+pub fn ending(
+    records: &[StageRecord],
+    unproven: &[Unproven<'_>],
+    caught: Option<Failure>,
+) -> Ending {
     let last = last_attempts(records);
     let half_changed = half_changed(&last);
     let not_undone = not_undone(&last);
-    let dirty = places_of(half_changed.iter().chain(&not_undone).copied());
+    let dirty = left_in(&last, unproven);
     // Every stage that failed must have stopped the machine. One that did not must
     // not end as a success all the same.
     let caught = caught.or_else(|| {
@@ -47,7 +52,7 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
             None => Ending {
                 status: Status::Succeeded,
                 failure: None,
-                dirty,
+                dirty: Vec::new(),
             },
             Some(record) => Ending {
                 status: Status::FailedDirty,
@@ -96,7 +101,12 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
         (false, _) if data => Some(format!("it is not known how far {places} was migrated")),
         (false, _) => Some(format!("it is not known what {places} runs now")),
         (true, false) => Some(format!("{places} still runs what failed")),
-        (true, true) => None,
+        (true, true) => unproven.first().map(|what| {
+            format!(
+                "{} runs the new version, of which “{}” has not passed",
+                what.environment, what.stage
+            )
+        }),
     };
     let kept = last.iter().find(|r| is_unretired(r, &last));
     let status = match left {
@@ -121,17 +131,74 @@ pub fn ending(records: &[StageRecord], caught: Option<Failure>) -> Ending {
     }
 }
 
-/// The environments that a release which left these records leaves so that
-/// somebody must look, each once: nobody knows what they run, or they run what
-/// failed.
-pub fn in_doubt(records: &[StageRecord]) -> Vec<EnvironmentName> {
-    let last = last_attempts(records);
-    places_of(half_changed(&last).into_iter().chain(not_undone(&last)))
+/// The environments that a release which ended early with these records leaves so
+/// that somebody must look, each once: nobody knows what they run, or they run what
+/// failed, or what has not been looked at to the end.
+pub fn in_doubt(
+    definition: &Definition,
+    route: Option<&Trigger>,
+    records: &[StageRecord],
+) -> Vec<EnvironmentName> {
+    left_in(
+        &last_attempts(records),
+        &unproven(definition, route, records),
+    )
 }
 
-fn places_of<'a>(left: impl Iterator<Item = &'a StageRecord>) -> Vec<EnvironmentName> {
+/// A stage that is to prove what a deploy has put into its environment, and has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unproven<'a> {
+    /// The first such stage of the environment.
+    pub stage: &'a StageName,
+    /// The environment.
+    pub environment: &'a EnvironmentName,
+}
+
+/// What a release that ends now leaves unproven, an environment each: it runs the
+/// new version, and a stage that would have undone that on failure, or a watch or
+/// pause of the rollout, has not passed. A way back that has passed leaves nothing.
+pub fn unproven<'a>(
+    definition: &'a Definition,
+    route: Option<&Trigger>,
+    records: &[StageRecord],
+) -> Vec<Unproven<'a>> {
+    let last = last_attempts(records);
+    let passed = |index: usize| {
+        let mut of = last.iter().filter(|record| record.index == index);
+        of.any(|record| record.status == StageStatus::Passed)
+    };
+    let there = |environment: &EnvironmentName, effect: Effect| {
+        last.iter().find(|record| {
+            record.environment.as_ref() == Some(environment)
+                && record.effect == Some(effect)
+                && record.status == StageStatus::Passed
+        })
+    };
+    let mut found: Vec<Unproven<'_>> = Vec::new();
+    for (index, stage) in definition.path(route) {
+        let of_rollout =
+            stage.of.is_some() && matches!(stage.work, Work::Watch(_) | Work::Pause(_));
+        let proves = stage.on_failure.is_some() || of_rollout;
+        let Some(environment) = stage.works_in().filter(|_| proves && !passed(index)) else {
+            continue;
+        };
+        let whole = there(environment, Effect::Complete).is_some_and(|r| r.index < index);
+        let known = found.iter().any(|other| other.environment == environment);
+        if whole && there(environment, Effect::Undo).is_none() && !known {
+            found.push(Unproven {
+                stage: &stage.name,
+                environment,
+            });
+        }
+    }
+    found
+}
+
+fn left_in(last: &[&StageRecord], unproven: &[Unproven<'_>]) -> Vec<EnvironmentName> {
     let mut found: Vec<EnvironmentName> = Vec::new();
-    for environment in left.filter_map(|r| r.environment.as_ref()) {
+    let left = half_changed(last).into_iter().chain(not_undone(last));
+    let left = left.filter_map(|record| record.environment.as_ref());
+    for environment in left.chain(unproven.iter().map(|what| what.environment)) {
         if !found.contains(environment) {
             found.push(environment.clone());
         }
@@ -265,8 +332,8 @@ mod tests {
             error: "States.Timeout".to_owned(),
             cause: String::new(),
         };
-        let ending = ending(records, Some(caught));
-        assert_eq!(ending.dirty, in_doubt(records));
+        let ending = ending(records, &[], Some(caught));
+        assert_eq!(ending.dirty, left_in(&last_attempts(records), &[]));
         (ending.status, ending.failure.unwrap().cause)
     }
 

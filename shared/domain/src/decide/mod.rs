@@ -19,7 +19,7 @@ pub use admit::{Admission, admit};
 pub use answer::{Outcome, Refusal, answer};
 pub use build::{StageVerdict, judge_build};
 pub use clear::{ClearSnapshot, Clearance, Origin, clear};
-pub use finish::{Ending, ending, in_doubt};
+pub use finish::{Ending, Unproven, ending, in_doubt, unproven};
 pub use obstacle::{Obstacle, are_like};
 pub use promotion::{Promotion, unpassed};
 pub use scan::{ScanSeen, ScanVerdict, judge_scan};
