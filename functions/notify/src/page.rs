@@ -128,7 +128,7 @@ async fn made<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
             running: false,
             held: false,
             doubted: true,
-            back_to: before.as_ref().map(|target| &target.deployment),
+            back_to: before.as_ref(),
             record: true,
             stores: Some(&stores),
         };

@@ -7,6 +7,7 @@ use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::given::Stores;
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::Deployment;
+use gatewright_domain::undo::{Standing, Target};
 use gatewright_domain::{Digest, EnvironmentName, ReleaseId};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -45,14 +46,14 @@ fn stores() -> Stores {
 }
 
 /// What ran in an environment: every artifact of the definition.
-fn ran(definition: &Definition, environment: &EnvironmentName) -> Deployment {
+fn ran(definition: &Definition, environment: &EnvironmentName) -> Target {
     let artifacts = definition.artifacts.keys().map(|name| ArtifactEvidence {
         name: name.clone(),
         digest: Digest::of_bytes(name.as_bytes()),
         location: format!("artifacts/{}/{name}", definition.id),
         version: None,
     });
-    Deployment {
+    let deployment = Deployment {
         pipeline: definition.id.clone(),
         environment: environment.clone(),
         release: "cp-1".parse().unwrap(),
@@ -63,6 +64,12 @@ fn ran(definition: &Definition, environment: &EnvironmentName) -> Deployment {
         at: gatewright_domain::Timestamp::UNIX_EPOCH,
         number: Some(1),
         fencing: 1,
+    };
+    Target {
+        title: deployment.title.clone(),
+        deployment,
+        standing: Standing::Good,
+        across: Vec::new(),
     }
 }
 

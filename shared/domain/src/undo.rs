@@ -209,7 +209,9 @@ pub struct WaysBack {
 /// A version that an environment can go back to, or why it cannot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Target {
-    /// When it ran last.
+    /// The title of the release whose version it is.
+    pub title: String,
+    /// When it ran last; another release may have brought it back then.
     pub deployment: Deployment,
     /// Whether it was good.
     pub standing: Standing,

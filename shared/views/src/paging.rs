@@ -110,7 +110,7 @@ fn ran_before(environment: &EnvironmentName, before: Option<&Target>) -> String 
                 .collect();
             let ran = format!(
                 "{environment}: {}, commit {}, {}, since {}",
-                line(&before.title),
+                line(&target.title),
                 before.commit,
                 listed(&artifacts),
                 utc(before.at)

@@ -3,7 +3,7 @@
 use crate::error::Failed;
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
-use gatewright_domain::decide::undo::way_back;
+use gatewright_domain::decide::undo::{targets, way_back};
 use gatewright_domain::given::Stores;
 use gatewright_domain::lock::{Doubt, Hold, Lock};
 use gatewright_domain::pipeline::Definition;
@@ -14,7 +14,7 @@ use gatewright_stack::Connection;
 use gatewright_views::words;
 use serde::Serialize;
 
-/// How many other deployments are named.
+/// How many other versions are named.
 const OTHERS: usize = 5;
 
 /// The release that changes an environment now, or left it in doubt.
@@ -49,8 +49,8 @@ pub struct Found {
     pub current: Option<Deployment>,
     /// What it goes back to.
     pub back_to: Option<Target>,
-    /// What else ran there, newest first.
-    pub others: Vec<Deployment>,
+    /// What else ran there, newest first, each version once.
+    pub others: Vec<Target>,
     /// What could not be known, in sentences.
     pub unknown: Vec<String>,
 }
@@ -79,15 +79,15 @@ pub async fn found<T: Table>(
             "see what did: gatewright history {pipeline} --environment {environment}"
         )));
     }
-    let chosen = back_to.as_ref().map(|target| &target.deployment);
-    let others = ways.history.iter().filter(|d| Some(*d) != chosen);
+    let others = targets(&ways).into_iter();
+    let others = others.filter(|other| Some(other) != back_to.as_ref());
     Ok(Found {
         record: true,
         definition,
         held,
         hold: lock.hold,
         doubts: lock.doubts,
-        others: others.take(OTHERS).cloned().collect(),
+        others: others.take(OTHERS).collect(),
         current: ways.current,
         back_to,
         unknown: Vec::new(),

@@ -44,7 +44,7 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
             "held_by": found.held, "hold": found.hold, "doubts": found.doubts, "runs": found.current,
             "back_to": found.back_to.as_ref().map(|to| &to.deployment),
             "careful": found.back_to.iter().flat_map(careful).collect::<Vec<_>>(),
-            "others": found.others, "sections": procedure.sections,
+            "others": found.others.iter().map(|other| &other.deployment).collect::<Vec<_>>(), "sections": procedure.sections,
             "unknown": found.unknown.iter().chain(&procedure.unknown).collect::<Vec<_>>(),
         }));
         return Ok(Code::Done);
@@ -126,7 +126,7 @@ pub fn procedure(
             .is_some_and(|held| !held.status.has_ended()),
         held: found.hold.is_some(),
         doubted: !found.doubts.is_empty(),
-        back_to: found.back_to.as_ref().map(|to| &to.deployment),
+        back_to: found.back_to.as_ref(),
         record: found.record,
         stores,
     };

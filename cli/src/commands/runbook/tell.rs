@@ -5,6 +5,7 @@ use crate::style::{HEAD, SOFT, paint};
 use gatewright_compiler::by_hand::Procedure;
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::Deployment;
+use gatewright_domain::undo::Target;
 use gatewright_domain::{EnvironmentName, Timestamp};
 use gatewright_views::text::{line, listed, relative};
 use gatewright_views::words;
@@ -77,28 +78,47 @@ fn known(environment: &EnvironmentName, found: &Found, now: Timestamp) -> Vec<St
         None => format!("Nothing is on record that runs in {environment}."),
     });
     if let Some(to) = &found.back_to {
-        let put_there = deployment(&to.deployment, now);
-        lines.push(format!("This goes back to {put_there}."));
+        lines.push(format!("This goes back to {}.", version(to, now)));
         lines.extend(words::careful(to));
     }
     if !found.others.is_empty() {
         lines.push("Another one, with --to:".to_owned());
-        lines.extend(
-            found
-                .others
-                .iter()
-                .map(|other| format!("  {}: {}", other.release, deployment(other, now))),
-        );
+        lines.extend(found.others.iter().flat_map(|other| {
+            let of = other.deployment.version_of();
+            let told = format!("  {of}: {}", version(other, now));
+            let careful = words::careful(other).into_iter();
+            std::iter::once(told).chain(careful.map(|said| format!("    {said}")))
+        }));
     }
     lines
 }
 
-fn deployment(of: &Deployment, now: Timestamp) -> String {
+/// A version that ran there, by the release whose it is.
+fn version(target: &Target, now: Timestamp) -> String {
+    let of = &target.deployment;
+    let by = match &of.restored {
+        Some(_) => format!(" by {}", of.release),
+        None => String::new(),
+    };
+    format!(
+        "{}, commit {}, {}, put there {}{by}",
+        line(&target.title),
+        of.commit.short(),
+        artifacts(of),
+        relative(now, of.at)
+    )
+}
+
+fn artifacts(of: &Deployment) -> String {
     let artifacts: Vec<String> = of
         .artifacts
         .iter()
         .map(|artifact| format!("{} {}", line(&artifact.name), artifact.digest.short()))
         .collect();
+    listed(&artifacts)
+}
+
+fn deployment(of: &Deployment, now: Timestamp) -> String {
     let restored = match &of.restored {
         Some(release) => format!(", which brought {release} back"),
         None => String::new(),
@@ -107,7 +127,7 @@ fn deployment(of: &Deployment, now: Timestamp) -> String {
         "{}{restored}, commit {}, {}, put there {}",
         line(&of.title),
         of.commit.short(),
-        listed(&artifacts),
+        artifacts(of),
         relative(now, of.at)
     )
 }

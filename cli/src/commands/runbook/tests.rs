@@ -39,7 +39,7 @@ async fn what_it_goes_back_to_can_be_named_and_must_have_run_there() {
     assert!(
         said(&example, Some("cp-1"))
             .await
-            .contains("to what pl-gps-001#1 put there")
+            .contains("to the version of pl-gps-001#1")
     );
     let pipeline = "pl-gps-001".parse().unwrap();
     let unknown = "cp-2".parse().unwrap();
@@ -135,6 +135,7 @@ fn example_of(definition: &Definition, environment: &EnvironmentName) -> Found {
             since: Timestamp::UNIX_EPOCH,
         }],
         back_to: Some(Target {
+            title: before.title.clone(),
             deployment: before,
             standing: Standing::Good,
             across: Vec::new(),

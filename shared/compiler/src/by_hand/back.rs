@@ -53,12 +53,15 @@ pub(super) fn section(
     unknown: &mut Vec<String>,
 ) -> Section {
     let title = match known.back_to {
-        Some(to) => format!("Roll back by hand, to what {} put there", to.title),
+        Some(to) => format!("Roll back by hand, to the version of {}", to.title),
         None => "Roll back by hand".to_owned(),
     };
-    let to = known.back_to.map_or_else(String::new, |to| {
-        format!(" --to {}", to.restored.as_ref().unwrap_or(&to.release))
+    let mut to = known.back_to.map_or_else(String::new, |to| {
+        format!(" --to {}", to.deployment.version_of())
     });
+    if let Some(newest) = known.back_to.and_then(|to| to.across.first()) {
+        to.push_str(&format!(" --acknowledge {}", quoted(newest)));
+    }
     let mut notes = vec![format!(
         "What the build of the project {} would do, with rights like its own. Gatewright does it itself with: gatewright rollback {} {environment}{to} --reason TEXT",
         way.build.project, definition.id
@@ -67,7 +70,7 @@ pub(super) fn section(
         notes.push(format!("The build has a server beside it: {name}."));
     }
     let mut commands = exports(definition, environment, way, known, unknown);
-    commands.extend(source(definition, known.back_to));
+    commands.extend(source(definition, known.back_to.map(|to| &to.deployment)));
     let install = way.build.install.iter().enumerate();
     commands.extend(install.map(|(index, command)| Command {
         what: (index == 0).then(|| "Prepare".to_owned()),
@@ -109,7 +112,7 @@ pub(super) fn short(
     let mut variables = given::of_environment(definition, Some(environment));
     variables.extend(given::of_build(&way.build.env));
     if let Some(to) = known.back_to {
-        variables.extend(of_what_ran(definition, way, to, known));
+        variables.extend(of_what_ran(definition, way, &to.deployment, known));
     }
     let install = way.build.install.iter().map(|c| Command::new(c.as_str()));
     let commands = install.chain(way.build.steps.iter().map(step));
@@ -156,7 +159,7 @@ fn exports(
         unknown.push("The account is not known here: ECR_REGISTRY asks AWS for it.".to_owned());
     }
     match known.back_to {
-        Some(to) => variables.extend(of_what_ran(definition, way, to, known)),
+        Some(to) => variables.extend(of_what_ran(definition, way, &to.deployment, known)),
         None => unknown.push(not_known(definition, environment, known.record)),
     }
     if let Some(stores) = known.stores {

@@ -13,7 +13,7 @@ mod shell;
 use crate::buildspec::quoted;
 use gatewright_domain::given::{self, Stores, Variables};
 use gatewright_domain::pipeline::Definition;
-use gatewright_domain::release::Deployment;
+use gatewright_domain::undo::Target;
 use gatewright_domain::{EnvironmentName, ReleaseId};
 use serde::Serialize;
 use shell::{filled_in, plain};
@@ -34,7 +34,7 @@ pub struct Known<'a> {
     /// Whether a release left it unknown.
     pub doubted: bool,
     /// What the environment goes back to.
-    pub back_to: Option<&'a Deployment>,
+    pub back_to: Option<&'a Target>,
     /// Whether the record could be read: without it nobody knows what ran before.
     pub record: bool,
     /// Where artifacts are; `None` when the account is not known.
@@ -191,7 +191,7 @@ fn afterwards(
     )];
     let place = format!("{}/{environment}", definition.id);
     let runs = match known.back_to {
-        Some(back_to) => back_to.version_of().as_str(),
+        Some(back_to) => back_to.deployment.version_of().as_str(),
         None if known.record => "nothing",
         None => "RELEASE",
     };

@@ -117,7 +117,9 @@ pub fn targets(seen: &WaysBack) -> Vec<Target> {
             _ if failed => Standing::Failed,
             Some(_) | None => Standing::Good,
         };
+        let own = seen.history.iter().find(|d| &d.release == version);
         all.push(Target {
+            title: own.map_or_else(|| version.to_string(), |own| own.title.clone()),
             deployment: deployment.clone(),
             standing,
             across: across(seen, deployment),

@@ -27,6 +27,7 @@ fn a_page_says_what_is_unknown_why_what_ran_before_and_what_to_do() {
         head: &world.head,
         failure: Some(&failure),
         environments: &production(Some(Target {
+            title: world.running.title.clone(),
             deployment: world.running.clone(),
             standing: Standing::Good,
             across: vec!["pl-gps-001#142".to_owned()],
