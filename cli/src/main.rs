@@ -11,6 +11,7 @@ mod connect;
 mod differ;
 mod error;
 mod files;
+mod going_back;
 mod import;
 mod local;
 mod lookup;

@@ -35,12 +35,14 @@ JSON of one release; with --watch, one such line a change:
     \"stages\": [{\"name\", \"state\": \"ahead\"|\"running\"|\"waiting\"|\"passed\"|\"failed\"|\"not-reached\", \"attempt\",
       \"environment\"?, \"started_at\"?, \"ended_at\"?, \"notes\": [text], \"log\"?}]}
 JSON of an environment:
-  {\"environments\": [{\"pipeline\", \"environment\", \"current\"?, \"approved_by\": [name], \"lock\", \"waiting\": [..],
+  {\"environments\": [{\"pipeline\", \"environment\", \"current\"?, \"approved_by\": [name], \"lock\", \"waiting\": [..], \"going_back\": [rollback],
     \"controls\": {\"halts\", \"freezes\"}, \"window\": {\"is\": \"open\"|\"closed\"|\"unreadable\", ..}?, \"stays_back\": [..], \"last_rollback\"?}]}
 JSON of the summary:
   {\"pipelines\": [{\"pipeline\", \"version\"?, \"environments\": [{\"name\", \"current\"?, \"holder\"?, \"hold\"?,
-    \"doubts\"?, \"queue\": [..]}],
-    \"releases\": [head]}]}";
+    \"doubts\"?, \"queue\": [..], \"going_back\"?: [rollback]}],
+    \"releases\": [head]}]}
+  rollback: {\"release\", \"title\", \"environment\", \"to\"?, \"to_title\"?, \"by\"?, \"why\"?, \"since\", \"now\"?}: one by hand
+    that is under way";
 
 pub const ROLLBACK: &str = "\
 Shows what runs, the versions that ran before, and every check of the rollback; then asks, and

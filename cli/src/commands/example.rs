@@ -213,7 +213,12 @@ impl Example {
     }
 
     async fn admit(&self) {
-        let (trigger, version) = (push(), self.definition.version().unwrap());
+        self.admit_as(&self.definition, push(), "push to main")
+            .await;
+    }
+
+    async fn admit_as(&self, definition: &Definition, trigger: TriggerInput, route: &str) {
+        let version = definition.version().unwrap();
         let head = Head {
             release: self.release.clone(),
             pipeline: self.definition.id.clone(),
@@ -221,7 +226,7 @@ impl Example {
             number: None,
             input: Digest::of(&trigger).unwrap(),
             trigger: Some(trigger.clone()),
-            route: Some("push to main".to_owned()),
+            route: Some(route.to_owned()),
             given: Vec::new(),
             flags: Vec::new(),
             execution: format!(
@@ -243,8 +248,8 @@ impl Example {
             version,
             commit: trigger.commit,
             reference: trigger.reference,
-            route: Some("push to main".to_owned()),
-            requester: None,
+            route: Some(route.to_owned()),
+            requester: trigger.requester,
             author: trigger.author,
         };
         self.store

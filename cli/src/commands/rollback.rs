@@ -35,7 +35,14 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
     let definition = definition(&reach, &args.pipeline).await?;
     let input = asked(args, &reach, &definition).await?;
     let registry = Ecr::new(&reach.connection.registry_sdk().await);
-    let mut seen = Seen::read(&reach.store, &registry, definition, input).await?;
+    let mut seen = Seen::read(
+        &reach.store,
+        &registry,
+        definition,
+        input,
+        SystemClock.now(),
+    )
+    .await?;
     if args.dry_run {
         return preview(&seen, out);
     }

@@ -5,6 +5,7 @@ mod place;
 use crate::args::Status as Args;
 use crate::connect::{Reach, reach};
 use crate::error::{Code, Failed};
+use crate::going_back::{GoingBack, under_way};
 use crate::lookup;
 use crate::out::Out;
 use crate::progress::{Shown, flags, headline, lines, stages, status};
@@ -36,13 +37,12 @@ const RECENT: u32 = 5;
 pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Failed> {
     let reach = reach(at).await?;
     let Some(named) = &args.release else {
-        let summary = summary(&reach.store, &reach.pipelines()).await?;
+        let now = SystemClock.now();
+        let summary = summary(&reach.store, &reach.pipelines(), now).await?;
         if out.json {
             out.json(&json!({ "pipelines": summary }));
         } else {
-            told(&summary, SystemClock.now())
-                .iter()
-                .for_each(|line| out.line(line));
+            told(&summary, now).iter().for_each(|line| out.line(line));
         }
         return Ok(Code::Done);
     };
@@ -149,6 +149,9 @@ struct InShort {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     doubts: Vec<Doubt>,
     queue: Vec<Waiting>,
+    /// The rollbacks by hand that are under way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    going_back: Vec<GoingBack>,
 }
 
 /// Reads the summary of these pipelines.
@@ -158,6 +161,7 @@ struct InShort {
 pub async fn summary<T: Table>(
     store: &Store<T>,
     pipelines: &[PipelineId],
+    now: Timestamp,
 ) -> Result<Vec<Summary>, Failed> {
     let mut all = Vec::new();
     for pipeline in pipelines {
@@ -181,7 +185,17 @@ pub async fn summary<T: Table>(
                 hold: lock.hold,
                 doubts: lock.doubts,
                 queue: store.queue(pipeline, name).await?,
+                going_back: Vec::new(),
             });
+        }
+        let there = summary.environments.iter();
+        let known = there.flat_map(|place| involved(place.holder.as_ref(), &place.queue));
+        for rollback in under_way(store, pipeline, known.collect::<Vec<_>>(), now).await? {
+            let places = &mut summary.environments;
+            let place = places.iter_mut().find(|p| p.name == rollback.environment);
+            if let Some(place) = place {
+                place.going_back.push(rollback);
+            }
         }
         for id in store.releases_of(pipeline, None, RECENT).await? {
             summary
@@ -198,6 +212,13 @@ pub async fn summary<T: Table>(
         all.push(summary);
     }
     Ok(all)
+}
+
+/// Who holds an environment, and who waits for it.
+fn involved(holder: Option<&Holder>, waiting: &[Waiting]) -> Vec<ReleaseId> {
+    let holder = holder.map(|holder| &holder.release);
+    let waiting = waiting.iter().map(|waiting| &waiting.release);
+    holder.into_iter().chain(waiting).cloned().collect()
 }
 
 /// The titles of those who hold or wait, and of the version that runs.
@@ -274,6 +295,8 @@ fn of_place(place: &InShort, summary: &Summary, now: Timestamp) -> String {
         let text = format!("kept by {}: {}", hold.by, line(&hold.reason));
         said.push(paint(WAITING, text));
     }
+    let back = place.going_back.iter();
+    said.extend(back.map(|rollback| paint(WAITING, rollback.short())));
     if !place.queue.is_empty() {
         let waiting: Vec<String> = place
             .queue

@@ -2,6 +2,7 @@
 
 use crate::commands::history::approved_by;
 use crate::error::Failed;
+use crate::going_back::under_way;
 use gatewright_aws::Store;
 use gatewright_aws::registry::Registry;
 use gatewright_aws::store::StoreError;
@@ -14,7 +15,7 @@ use gatewright_domain::pipeline::{Artifact, Definition, Work};
 use gatewright_domain::release::{Deployment, Head};
 use gatewright_domain::trigger::TriggerInput;
 use gatewright_domain::undo::{Standing, Target, WaysBack};
-use gatewright_domain::{Digest, EnvironmentName, ErrorName, PipelineId, ReleaseId};
+use gatewright_domain::{Digest, EnvironmentName, ErrorName, PipelineId, ReleaseId, Timestamp};
 use gatewright_views::text::{line, short_line};
 use std::collections::BTreeMap;
 
@@ -91,6 +92,8 @@ pub struct Seen {
     pub checks: Vec<Line>,
     /// The rollout that is under way there, and what ends it at once.
     rollout: Option<String>,
+    /// The rollbacks of it that are under way, each in a sentence.
+    others: Vec<String>,
 }
 
 impl Seen {
@@ -103,6 +106,7 @@ impl Seen {
         registry: &R,
         definition: Definition,
         input: TriggerInput,
+        now: Timestamp,
     ) -> Result<Self, Failed> {
         let environment = input
             .environment
@@ -132,6 +136,7 @@ impl Seen {
         let rollout = rollout(store, &definition.id, &environment).await?;
         let mut seen = Self {
             rollout,
+            others: others(store, &definition.id, &environment, now).await?,
             definition,
             environment,
             directory,
@@ -179,6 +184,8 @@ impl Seen {
         }
         let rollout = self.rollout.iter();
         checks.extend(rollout.map(|says| warned("the rollout", says.clone())));
+        let others = self.others.iter();
+        checks.extend(others.map(|says| warned("under way", says.clone())));
         self.checks = checks;
     }
 
@@ -256,6 +263,22 @@ async fn rollout<T: Table>(
         "{title} has {environment} and is in “{}”; the rollback waits until it is over. `gatewright halt {release} --reason TEXT` {undoes}",
         stage.name
     )))
+}
+
+/// The rollbacks of the environment that somebody has asked for already.
+async fn others<T: Table>(
+    store: &Store<T>,
+    pipeline: &PipelineId,
+    environment: &EnvironmentName,
+    now: Timestamp,
+) -> Result<Vec<String>, Failed> {
+    let holder = store.lock(pipeline, environment).await?.0.holder;
+    let queue = store.queue(pipeline, environment).await?;
+    let known = holder.into_iter().map(|holder| holder.release);
+    let known = known.chain(queue.into_iter().map(|waiting| waiting.release));
+    let mut all = under_way(store, pipeline, known, now).await?;
+    all.retain(|one| &one.environment == environment);
+    Ok(all.iter().map(|one| one.told(now)).collect())
 }
 
 fn judged(what: &'static str, verdict: Result<String, Why>) -> Line {

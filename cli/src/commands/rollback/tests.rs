@@ -5,7 +5,7 @@ use gatewright_aws::store::Commit;
 use gatewright_aws::table::Table;
 use gatewright_domain::Digest;
 use gatewright_domain::pipeline::{Pause, Seconds, Work};
-use gatewright_fakes::{FakeRegistry, MemoryTable, definition};
+use gatewright_fakes::{FakeRegistry, FixedClock, MemoryTable, definition};
 
 /// What is seen of staging, when the registry has these images.
 async fn seen(store: &Store<MemoryTable>, also: impl Fn(&mut TriggerInput), has: &[&[u8]]) -> Seen {
@@ -28,7 +28,10 @@ async fn seen(store: &Store<MemoryTable>, also: impl Fn(&mut TriggerInput), has:
         )
     };
     also(&mut input);
-    Seen::read(store, &registry, rollback, input).await.unwrap()
+    let now = FixedClock::new().now();
+    Seen::read(store, &registry, rollback, input, now)
+        .await
+        .unwrap()
 }
 
 fn acknowledged(input: &mut TriggerInput) {
@@ -133,4 +136,15 @@ async fn a_rollout_that_is_under_way_is_named_with_what_ends_it() {
     for said in [named.as_str(), "gatewright halt cp-2 --reason TEXT"] {
         assert!(says.contains(said), "{said}: {says}");
     }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_what_somebody_has_asked_for_is_told() {
+    let example = Example::asked_to_go_back().await;
+    let seen = seen(&example.store, acknowledged, &[b"image"]).await;
+    assert_eq!(seen.refused(), None);
+    let other = seen.checks.iter().find(|c| c.what == "under way").unwrap();
+    assert_eq!(other.is, seen::Is::Warning);
+    let said = "pl-gps-001#3 brings it back to pl-gps-001#1, asked by lena@example.com";
+    assert!(other.says.starts_with(said), "{other:?}");
 }

@@ -1,8 +1,9 @@
 //! `gatewright status ENVIRONMENT`: one environment on one screen.
 
-use super::{runs, since, titles};
+use super::{involved, runs, since, titles};
 use crate::commands::orders;
 use crate::error::Failed;
+use crate::going_back::{GoingBack, under_way};
 use crate::style::{BAD, HEAD, SOFT, WAITING, paint};
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
@@ -30,6 +31,8 @@ pub struct Place {
     approved_by: Vec<String>,
     lock: Lock,
     waiting: Vec<Waiting>,
+    /// The rollbacks by hand that are under way.
+    going_back: Vec<GoingBack>,
     /// The halts and freezes that are about it.
     controls: Controls,
     /// What its windows say now.
@@ -75,6 +78,7 @@ impl Place {
             current,
             lock: store.lock(pipeline, environment).await?.0,
             waiting: in_turn(store.queue(pipeline, environment).await?),
+            going_back: Vec::new(),
             controls: about(controls, pipeline, environment),
             window: declared.as_ref().and_then(|d| window(d, now)),
             stays_back: back.filter(TakenBack::is_active).collect(),
@@ -86,6 +90,11 @@ impl Place {
         let holder = place.lock.holder.as_ref().map(|holder| &holder.release);
         let doubts = place.lock.doubts.iter().map(|doubt| &doubt.release);
         let who = holder.into_iter().chain(doubts);
+        let known = involved(place.lock.holder.as_ref(), &place.waiting);
+        place.going_back = under_way(store, pipeline, known, now).await?;
+        place
+            .going_back
+            .retain(|back| &back.environment == environment);
         place.titles = titles(store, who, place.current.as_ref(), &place.waiting).await?;
         Ok(place)
     }
@@ -129,6 +138,8 @@ impl Place {
                 .into_iter()
                 .map(|text| ("held", paint(WAITING, text))),
         );
+        let back = self.going_back.iter();
+        rows.extend(back.map(|back| ("rollback", paint(WAITING, back.told(now)))));
         for (n, waiting) in self.waiting.iter().enumerate() {
             let order = if n == 0 { "next" } else { "then" };
             let waits = since(now, waiting.since);

@@ -6,9 +6,13 @@ use gatewright_fakes::MemoryTable;
 #[tokio::test]
 async fn the_summary_says_what_runs_and_who_holds() {
     let example = Example::waiting_for_approval().await;
-    let all = summary(&example.store, &["pl-gps-001".parse().unwrap()])
-        .await
-        .unwrap();
+    let all = summary(
+        &example.store,
+        &["pl-gps-001".parse().unwrap()],
+        example.now(),
+    )
+    .await
+    .unwrap();
     // The version changes with the language.
     let version = gatewright_fakes::definition().version().unwrap();
     let told = plain(&told(&all, example.now()).join("\n"));
@@ -62,7 +66,9 @@ async fn what_was_brought_back_is_named_by_its_own_release() {
     let screen = plain(&place.unwrap().lines(example.now()).join("\n"));
     assert!(screen.contains("runs         pl-gps-001#1 ("), "{screen}");
     assert!(screen.contains("brought back by pl-gps-001#2"), "{screen}");
-    let all = summary(&example.store, &[pipeline]).await.unwrap();
+    let all = summary(&example.store, &[pipeline], example.now())
+        .await
+        .unwrap();
     let all = plain(&told(&all, example.now()).join("\n"));
     for said in [
         "runs pl-gps-001#1 (",
@@ -83,4 +89,42 @@ async fn one_release_ends_with_what_helps() {
     let document = serde_json::to_value(Shown::of(&example.story().await)).unwrap();
     assert_eq!(document["failure"]["error"], "GateDenied");
     assert_eq!(document["stages"][6]["state"], "not-reached");
+}
+
+#[tokio::test]
+async fn a_rollback_that_waits_for_people_is_shown_where_it_goes_back() {
+    let example = Example::asked_to_go_back().await;
+    let (pipeline, staging) = ("pl-gps-001".parse().unwrap(), "staging".parse().unwrap());
+    let place = Place::read(&example.store, &pipeline, &staging, example.now()).await;
+    let place = place.unwrap();
+    let screen = plain(&place.lines(example.now()).join("\n"));
+    let said = "rollback     pl-gps-001#3 brings it back to pl-gps-001#1, asked by lena@example.com 1 min ago: errors since 14:02; “Roll back staging: approval” waits: DevOps Lead is still missing";
+    assert!(screen.contains(said), "{screen}");
+    let document = serde_json::to_value(&place).unwrap();
+    let back = &document["going_back"][0];
+    assert_eq!(
+        (&back["release"], &back["to"]),
+        (&"cp-3".into(), &"cp-1".into())
+    );
+    assert_eq!(back["by"], "lena@example.com");
+    let all = summary(
+        &example.store,
+        std::slice::from_ref(&pipeline),
+        example.now(),
+    )
+    .await;
+    let all = all.unwrap();
+    let said = plain(&told(&all, example.now()).join("\n"));
+    assert!(
+        said.contains("pl-gps-001#3 brings it back to pl-gps-001#1"),
+        "{said}"
+    );
+    let document = serde_json::to_value(&all).unwrap();
+    let places = &document[0]["environments"];
+    assert_eq!(places[0]["going_back"][0]["release"], "cp-3");
+    assert!(places[1]["going_back"].is_null());
+    let production = "production".parse().unwrap();
+    let place = Place::read(&example.store, &pipeline, &production, example.now()).await;
+    let screen = plain(&place.unwrap().lines(example.now()).join("\n"));
+    assert!(!screen.contains("brings it back"), "{screen}");
 }
