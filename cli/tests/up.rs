@@ -161,7 +161,7 @@ fn refused(up: &Up) {
     ]);
     assert_eq!(code, 1, "{out}{err}");
     assert!(
-        out.contains("try-2  failed-clean") && out.contains("NotTriggered"),
+        out.contains("try-2  failed-clean") && out.contains("BadInput"),
         "{out}"
     );
     let (code, out, _) = up.run(&["explain", "try-2", "--json"]);

@@ -61,7 +61,7 @@ JSON:
     \"targets\": [{\"version\": version, \"standing\": \"good\"|\"runs\"|\"failed\"|\"taken-back\", \"why\"?, \"across\": [title],
       \"message\"?, \"approved_by\": [name], \"images\": [{\"artifact\", \"digest\", \"there\"?, \"findings\"}]}],
     \"checks\": [{\"what\", \"is\": \"good\"|\"warning\"|\"refused\", \"error\"?, \"says\"}], \"plan\"?, \"started\": {\"release\", \"execution\"}?}
-  version: {\"release\", \"title\", \"commit\", \"digest\", \"since\"}; \"plan\" with --dry-run, as `plan` has it";
+  version: {\"release\", \"title\", \"commit\", \"digest\", \"since\"}; \"plan\" with --dry-run when it is admitted, as `plan` has it";
 
 pub const APPROVE: &str = "\
 The decision is on the evidence that is shown, and signed: with your AWS credentials,

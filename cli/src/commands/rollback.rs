@@ -5,13 +5,13 @@ mod seen;
 mod tell;
 
 use crate::args::Rollback as Args;
-use crate::commands::plan;
+use crate::commands::plan::{self, Plan};
 use crate::commands::start::{started, unique};
 use crate::connect::{Reach, reach};
 use crate::error::{Code, Failed};
 use crate::lookup;
 use crate::out::Out;
-use crate::style::{COPY, HEAD, paint};
+use crate::style::{BAD, COPY, HEAD, paint};
 use crate::trigger::user;
 use crate::watch;
 use gatewright_aws::registry::Ecr;
@@ -19,9 +19,9 @@ use gatewright_aws::tasks::StepFunctions;
 use gatewright_aws::{Clock, SystemClock};
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::trigger::{Cause, TriggerInput};
-use gatewright_domain::{ErrorName, PipelineId, ReleaseId};
+use gatewright_domain::{ErrorName, PipelineId, ReleaseId, Timestamp};
 use seen::Seen;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
 
 /// Shows the ways back, and goes one of them.
@@ -151,28 +151,44 @@ async fn asked(
     })
 }
 
-/// What it would do, stage by stage, and whether it would be admitted.
+/// Whether it would be admitted, and what it would do then, stage by stage: one
+/// that is refused does nothing, so it has no plan.
 fn preview(seen: &Seen, out: &Out) -> Result<Code, Failed> {
-    let plan = plan::plan(&seen.definition, &seen.directory, &seen.input, false)?;
+    let plan = planned(seen)?;
     if out.json {
-        let planned: Value =
-            serde_json::to_value(&plan).map_err(|e| Failed::usage(e.to_string()))?;
-        out.json(&seen.document(Some(planned)));
+        let plan = plan.map(serde_json::to_value).transpose();
+        out.json(&seen.document(plan.map_err(|e| Failed::usage(e.to_string()))?));
     } else {
-        for line in seen.told(SystemClock.now()) {
-            out.line(line);
-        }
-        out.line("");
-        plan.told().iter().for_each(|line| out.line(line));
+        let told = previewed(seen, plan.as_ref(), SystemClock.now());
+        told.iter().for_each(|line| out.line(line));
     }
-    let refused = seen.refused();
-    if let (Some((error, _)), false) = (&refused, out.json) {
-        out.aside(seen.what_helps(*error));
-    }
-    Ok(match refused {
+    Ok(match seen.refused() {
         None => Code::Done,
         Some(_) => Code::Refused,
     })
+}
+
+/// What it would do; nothing when it is refused.
+fn planned(seen: &Seen) -> Result<Option<Plan>, Failed> {
+    if seen.refused().is_some() {
+        return Ok(None);
+    }
+    plan::plan(&seen.definition, &seen.directory, &seen.input, false).map(Some)
+}
+
+/// The checks, and then the plan or what helps.
+fn previewed(seen: &Seen, plan: Option<&Plan>, now: Timestamp) -> Vec<String> {
+    let mut told = seen.told(now);
+    told.push(String::new());
+    told.extend(plan.iter().flat_map(|plan| plan.told()));
+    if let Some((error, _)) = seen.refused() {
+        told.push(format!(
+            "{}: {}",
+            paint(BAD, format!("refused ({error})")),
+            seen.what_helps(error)
+        ));
+    }
+    told
 }
 
 /// Where only a migration is in the way and somebody is there, they can type

@@ -29,7 +29,7 @@ async fn by_hand_it_goes_to_the_one_before_and_never_on_to_what_was_taken_back()
     assert_eq!(place.roll_back("further", json!({})).await, done());
     assert_eq!(place.runs().await, "one");
     let nothing = place.roll_back("nowhere", json!({})).await;
-    assert_eq!(nothing, refused(ErrorName::NotTriggered));
+    assert_eq!(nothing, refused(ErrorName::BadInput));
     let bad = place.roll_back("to-bad", json!({ "to": "three" })).await;
     assert_eq!(bad, refused(ErrorName::TakenBack));
     let cause = place.world.head("to-bad").await.failure.unwrap().cause;
@@ -136,7 +136,7 @@ async fn to_a_release_that_is_named_and_ran_there() {
         .release(&[("one", '1'), ("two", '2'), ("three", '3')])
         .await;
     let stranger = place.roll_back("to-back", json!({ "to": "nine" })).await;
-    assert_eq!(stranger, refused(ErrorName::NotTriggered));
+    assert_eq!(stranger, refused(ErrorName::BadInput));
     assert_eq!(
         place.roll_back("back", json!({ "to": "one" })).await,
         done()

@@ -148,3 +148,28 @@ async fn whoever_asks_for_what_somebody_has_asked_for_is_told() {
     let said = "pl-gps-001#3 brings it back to pl-gps-001#1, asked by lena@example.com";
     assert!(other.says.starts_with(said), "{other:?}");
 }
+
+#[tokio::test]
+async fn a_refused_one_has_its_checks_and_what_helps_and_no_plan() {
+    let example = Example::two_on_staging().await;
+    let never = |input: &mut TriggerInput| input.to = Some("cp-9".parse().unwrap());
+    let refused = seen(&example.store, never, &[b"image"]).await;
+    assert_eq!(refused.refused().unwrap().0, ErrorName::BadInput);
+    let plan = planned(&refused).unwrap();
+    assert!(plan.is_none());
+    assert!(refused.document(None)["plan"].is_null());
+    let told = plain(&previewed(&refused, None, example.now()).join("\n"));
+    assert!(
+        told.contains("BadInput: cp-9 never ran in staging"),
+        "{told}"
+    );
+    assert!(
+        told.contains("refused (BadInput): `gatewright history"),
+        "{told}"
+    );
+    assert!(!told.contains("admitted"), "{told}");
+    let admitted = seen(&example.store, acknowledged, &[b"image"]).await;
+    let plan = planned(&admitted).unwrap();
+    let told = plain(&previewed(&admitted, plan.as_ref(), example.now()).join("\n"));
+    assert!(told.contains("✓ admitted: a rollback"), "{told}");
+}

@@ -232,7 +232,7 @@ fn runs_still(
     match &seen.current {
         Some(current) => Ok(format!("{environment} runs {}", current.version_of())),
         None => Err((
-            ErrorName::NotTriggered,
+            ErrorName::BadInput,
             format!("nothing runs in {environment} yet"),
         )),
     }
@@ -251,7 +251,7 @@ fn chosen(
                 "nothing else than what runs now ran in {environment} before and was good there"
             ),
         };
-        (ErrorName::NotTriggered, why)
+        (ErrorName::BadInput, why)
     })
 }
 

@@ -117,13 +117,10 @@ fn without_a_name_it_is_the_last_good_one_of_another_version() {
     assert_eq!(judged(&seen, &asked(None)), Ok(release(2)));
     // What failed there can be named; somebody knows why it did.
     assert_eq!(judged(&seen, &asked(Some(3))), Ok(release(3)));
-    assert_eq!(judged(&seen, &asked(Some(9))), Err(ErrorName::NotTriggered));
-    assert_eq!(
-        judged(&history(1), &asked(None)),
-        Err(ErrorName::NotTriggered)
-    );
+    assert_eq!(judged(&seen, &asked(Some(9))), Err(ErrorName::BadInput));
+    assert_eq!(judged(&history(1), &asked(None)), Err(ErrorName::BadInput));
     let nothing = WaysBack::default();
-    assert_eq!(judged(&nothing, &asked(None)), Err(ErrorName::NotTriggered));
+    assert_eq!(judged(&nothing, &asked(None)), Err(ErrorName::BadInput));
 }
 
 #[test]
