@@ -195,7 +195,7 @@ impl<'a> Screen<'a> {
         if !self.out.terminal {
             self.out.line(headline(&story.head, SystemClock.now()));
         }
-        for sentence in story.head.failure.iter().flat_map(words::failure) {
+        for sentence in words::ending(&story.head, &story.records) {
             self.out.line(sentence);
         }
     }

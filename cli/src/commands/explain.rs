@@ -154,7 +154,7 @@ pub async fn explained<T: Table>(
 }
 
 fn ended(story: &Story, failure: &gatewright_domain::release::Failure) -> Explained {
-    let mut said = words::failure(failure).into_iter();
+    let mut said = words::ending(&story.head, &story.records).into_iter();
     let mut why: Vec<String> = said.by_ref().take(1).collect();
     let records = last_attempts(&story.records);
     let stopped = records

@@ -122,7 +122,7 @@ pub fn one(story: &Story, now: Timestamp) -> Vec<String> {
     let mut told = vec![headline(&story.head, now)];
     told.extend(flags(&story.head));
     told.extend(lines(&stages(story), now));
-    told.extend(story.head.failure.iter().flat_map(words::failure));
+    told.extend(words::ending(&story.head, &story.records));
     told
 }
 

@@ -46,7 +46,12 @@ pub(crate) async fn tell<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
     ) {
         apart(ask(desk, &head, &definition, now).await, event)?;
     }
-    if let Some(mail) = mail::for_fact(&event.fact, &head, &definition, &page) {
+    let records = if matches!(event.fact, Fact::ReleaseEnded { .. }) {
+        desk.store.stages(&head.release).await?
+    } else {
+        Vec::new()
+    };
+    if let Some(mail) = mail::for_fact(&event.fact, &head, &definition, &records, &page) {
         desk.topic
             .publish(&mail.subject, &mail.text, &mail.attributes)
             .await?;

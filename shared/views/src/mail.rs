@@ -6,7 +6,7 @@ use crate::text::{line, safe_url, short_line};
 use crate::words;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::Definition;
-use gatewright_domain::release::Head;
+use gatewright_domain::release::{Head, StageRecord};
 use std::collections::BTreeMap;
 
 /// A mail.
@@ -20,8 +20,15 @@ pub struct Mail {
     pub attributes: BTreeMap<&'static str, String>,
 }
 
-/// The mail about a fact, when it is worth one.
-pub fn for_fact(fact: &Fact, head: &Head, definition: &Definition, page_url: &str) -> Option<Mail> {
+/// The mail about a fact, when it is worth one. `records`, of the release's stages,
+/// are needed for its end alone.
+pub fn for_fact(
+    fact: &Fact,
+    head: &Head,
+    definition: &Definition,
+    records: &[StageRecord],
+    page_url: &str,
+) -> Option<Mail> {
     let environment_of = |stage: &gatewright_domain::StageName| {
         definition
             .stage(stage)
@@ -69,12 +76,8 @@ pub fn for_fact(fact: &Fact, head: &Head, definition: &Definition, page_url: &st
         String::new(),
         words::fact(fact),
     ];
-    if let Some(failure) = head
-        .failure
-        .as_ref()
-        .filter(|_| matches!(fact, Fact::ReleaseEnded { .. }))
-    {
-        text.extend(words::failure(failure));
+    if matches!(fact, Fact::ReleaseEnded { .. }) {
+        text.extend(words::ending(head, records));
     }
     if let Some(trigger) = &head.trigger {
         let subject = trigger

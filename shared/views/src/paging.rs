@@ -56,7 +56,10 @@ pub fn page(about: &InDoubt<'_>) -> Page {
         ),
     ];
     if let Some(failure) = about.failure {
-        details.push(("why", words::failure(failure).join("\n")));
+        let left: Vec<EnvironmentName> =
+            about.environments.iter().map(|(e, _)| e.clone()).collect();
+        let why = words::ended(failure, &head.pipeline, &left);
+        details.push(("why", why.join("\n")));
     }
     let before: Vec<String> = about
         .environments

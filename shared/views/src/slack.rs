@@ -60,12 +60,10 @@ pub fn release_message(view: &ReleaseMessage<'_>) -> SlackMessage {
         section(&change(view)),
         section(&stages(view)),
     ];
-    if let Some(failure) = head.failure.as_ref().filter(|_| head.status.has_ended()) {
-        let said: Vec<String> = words::failure(failure)
-            .iter()
-            .map(|s| slack(s, 900))
-            .collect();
-        blocks.push(section(&said[..said.len().min(3)].join("\n")));
+    let ending = words::ending(head, view.records);
+    if !ending.is_empty() && head.status.has_ended() {
+        let said: Vec<String> = ending.iter().take(3).map(|s| slack(s, 900)).collect();
+        blocks.push(section(&said.join("\n")));
     }
     if let Some(asked) = view
         .asked

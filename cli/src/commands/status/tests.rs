@@ -128,3 +128,18 @@ async fn a_rollback_that_waits_for_people_is_shown_where_it_goes_back() {
     let screen = plain(&place.unwrap().lines(example.now()).join("\n"));
     assert!(!screen.contains("brings it back"), "{screen}");
 }
+
+#[tokio::test]
+async fn a_dirty_end_says_first_how_its_environment_becomes_known_again() {
+    let story = Example::dirty_production(true).await.story().await;
+    let told = plain(&one(&story, story.head.ended_at.unwrap()).join("\n"));
+    let (first, then) = (told.find("gatewright runbook"), told.find("new commit"));
+    assert!(first.is_some() && first < then, "{told}");
+    for said in [
+        "`gatewright runbook pl-gps-001 production`",
+        "`gatewright rollback pl-gps-001 production --reason TEXT`",
+        "`gatewright unhold pl-gps-001/production --runs RELEASE --reason TEXT`",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+}

@@ -1,10 +1,10 @@
 //! What a person can do about a failure. `docs/errors.md` has the long form.
 
 use super::sentence;
-use crate::text::short_line;
-use gatewright_domain::ErrorName;
-use gatewright_domain::decide::Refusal;
-use gatewright_domain::release::Failure;
+use crate::text::{listed, short_line};
+use gatewright_domain::decide::{Refusal, in_doubt};
+use gatewright_domain::release::{Failure, Head, StageRecord, Status};
+use gatewright_domain::{EnvironmentName, ErrorName, PipelineId};
 
 /// How much of a cause is said; the record has all of it.
 const MOST: usize = 2_000;
@@ -27,6 +27,50 @@ pub fn failure(failure: &Failure) -> Vec<String> {
     let mut said = vec![sentence(&what_failed(failure))];
     said.extend(helps(&failure.error).iter().map(|s| (*s).to_owned()));
     said
+}
+
+/// Why a release ended early, and then, sentence by sentence, what a person can do
+/// about it. Nothing of one that runs or succeeded.
+pub fn ending(head: &Head, records: &[StageRecord]) -> Vec<String> {
+    let left = match head.status {
+        Status::FailedDirty => in_doubt(records),
+        Status::Running | Status::Succeeded | Status::FailedClean => Vec::new(),
+    };
+    let failure = head.failure.as_ref();
+    failure.map_or_else(Vec::new, |failure| ended(failure, &head.pipeline, &left))
+}
+
+/// As [`ending`], of a failure that left these environments in doubt: how they
+/// become known again comes before what would correct it.
+pub fn ended(why: &Failure, pipeline: &PipelineId, left: &[EnvironmentName]) -> Vec<String> {
+    let mut said = failure(why);
+    said.splice(1..1, doubted(pipeline, left));
+    said
+}
+
+/// What to do about environments in doubt, and what ends that.
+fn doubted(pipeline: &PipelineId, left: &[EnvironmentName]) -> Vec<String> {
+    if left.is_empty() {
+        return Vec::new();
+    }
+    let each = |command: &dyn Fn(&EnvironmentName) -> String| {
+        let commands: Vec<String> = left.iter().map(|at| format!("`{}`", command(at))).collect();
+        listed(&commands)
+    };
+    let names: Vec<&str> = left.iter().map(|name| name.as_str()).collect();
+    let procedure = each(&|at| format!("gatewright runbook {pipeline} {at}"));
+    let back = each(&|at| format!("gatewright rollback {pipeline} {at} --reason TEXT"));
+    let says =
+        each(&|at| format!("gatewright unhold {pipeline}/{at} --runs RELEASE --reason TEXT"));
+    vec![
+        format!(
+            "Look at {} before anything else: {procedure} prints what to do by hand, with the values of now.",
+            listed(&names)
+        ),
+        format!(
+            "Nothing new is deployed there until a rollback has passed ({back}) or somebody who has looked says what runs ({says})."
+        ),
+    ]
 }
 
 /// What a person can do about an error of that name: one of ours, or one that

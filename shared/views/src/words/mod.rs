@@ -9,7 +9,7 @@ mod undo;
 mod watch;
 
 pub use fact::fact;
-pub use helps::{failure, helps, refusal, what_failed};
+pub use helps::{ended, ending, failure, helps, refusal, what_failed};
 pub use obstacle::{obstacle, obstacles, too_early};
 pub use undo::{careful, flag};
 pub use watch::{asked_about, measured, watch_outcome};

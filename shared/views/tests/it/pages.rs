@@ -317,3 +317,15 @@ fn a_ledger_that_was_altered_is_called_so() {
     let html = release_of(&world);
     assert!(html.contains("This ledger does not hold together") && !html.contains("Verified:"));
 }
+
+#[test]
+fn a_dirty_end_says_first_how_its_environment_becomes_known_again() {
+    let mut world = World::new();
+    world.ends_dirty();
+    let page = release_of(&world);
+    let runbook = page.find("gatewright runbook pl-gps-001 production");
+    assert!(
+        runbook.is_some() && runbook < page.find("new commit"),
+        "{page}"
+    );
+}

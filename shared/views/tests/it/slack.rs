@@ -159,6 +159,18 @@ proptest! {
 }
 
 #[test]
+fn a_dirty_end_says_first_how_its_environment_becomes_known_again() {
+    let mut world = World::new();
+    world.ends_dirty();
+    let said = serde_json::json!(message(&world, false).blocks).to_string();
+    assert!(
+        said.contains("`gatewright runbook pl-gps-001 production`")
+            && said.contains("gatewright unhold pl-gps-001/production --runs RELEASE"),
+        "{said}"
+    );
+}
+
+#[test]
 #[should_panic(expected = "has 3001")]
 fn a_text_that_is_too_long_is_found() {
     holds(&SlackMessage {

@@ -11,7 +11,7 @@ use gatewright_domain::ledger::{Event, Fact};
 use gatewright_domain::people::{Directory, Group, Person};
 use gatewright_domain::pipeline::{Definition, Quorum};
 use gatewright_domain::release::{
-    Deployment, Head, StageRecord, StageStatus, Status, evidence_before,
+    Deployment, Failure, Head, StageRecord, StageStatus, Status, evidence_before,
 };
 use gatewright_domain::trigger::{Cause, TriggerInput};
 use gatewright_domain::undo::Flag;
@@ -39,6 +39,20 @@ impl World {
     /// A release that waits for its second approval.
     pub fn new() -> Self {
         Self::with("Fix the parser", 2)
+    }
+
+    /// Its last stage failed while it deployed to production.
+    pub fn ends_dirty(&mut self) {
+        let record = self.records.last_mut().unwrap();
+        record.environment = Some("production".parse().unwrap());
+        record.deploys = true;
+        record.status = StageStatus::Failed;
+        self.head.status = Status::FailedDirty;
+        self.head.failure = Some(Failure {
+            stage: Some(record.stage.clone()),
+            error: "BuildFailed".to_owned(),
+            cause: "it is not known what production runs now".to_owned(),
+        });
     }
 
     /// The same, with `text` wherever text comes from outside and `stages`
