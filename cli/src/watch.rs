@@ -195,7 +195,7 @@ impl<'a> Screen<'a> {
         if !self.out.terminal {
             self.out.line(headline(&story.head, SystemClock.now()));
         }
-        for sentence in words::ending(&story.head, &story.records) {
+        for sentence in words::ending(&story.head, story.definition.as_ref(), &story.records) {
             self.out.line(sentence);
         }
     }

@@ -124,7 +124,7 @@ Example:
   gatewright runbook smart-dairy production --to smart-dairy#41
 
 JSON:
-  {\"pipeline\", \"environment\", \"record\", \"held_by\": {\"release\", \"title\", \"status\", \"since\"?,
+  {\"pipeline\", \"environment\", \"record\", \"held_by\": {\"release\", \"title\", \"status\", \"since\"?, \"log\"?: stage,
     \"why\": [text]}?, \"hold\": {\"by\", \"reason\", \"since\"}?, \"doubts\": [{\"release\", \"reason\", \"since\"}], \"runs\": deployment?,
     \"back_to\": deployment?, \"careful\": [text], \"others\": [deployment], \"unknown\": [text],
     \"sections\": [{\"part\": \"look\"|\"roll-back\"|\"manual\"|\"afterwards\", \"title\", \"notes\": [text],

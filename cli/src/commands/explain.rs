@@ -103,11 +103,7 @@ pub async fn by_hand<T: Table>(
         return Ok(Vec::new());
     };
     let mut all = Vec::new();
-    for environment in in_doubt(
-        definition,
-        head.route.as_deref().and_then(|r| definition.trigger(r)),
-        &story.records,
-    ) {
+    for environment in in_doubt(Some(definition), head, &story.records) {
         let found = runbook::found(store, &head.pipeline, &environment, None).await?;
         let procedure = runbook::procedure(definition, &environment, &found, stores)?;
         let commands = procedure.short.into_iter().map(|command| command.run);
@@ -154,7 +150,8 @@ pub async fn explained<T: Table>(
 }
 
 fn ended(story: &Story, failure: &gatewright_domain::release::Failure) -> Explained {
-    let mut said = words::ending(&story.head, &story.records).into_iter();
+    let mut said =
+        words::ending(&story.head, story.definition.as_ref(), &story.records).into_iter();
     let mut why: Vec<String> = said.by_ref().take(1).collect();
     let records = last_attempts(&story.records);
     let stopped = records

@@ -6,9 +6,9 @@ use crate::error::{Code, Failed, http};
 use crate::out::Out;
 use crate::story::Story;
 use crate::style::{COPY, HEAD, paint};
-use gatewright_domain::release::{StageRecord, StageStatus, last_attempts};
+use gatewright_domain::release::{StageRecord, last_attempts, log_to_read};
 use gatewright_domain::text::did_you_mean;
-use gatewright_views::text::line;
+use gatewright_views::text::{line, listed};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -34,10 +34,7 @@ pub async fn run(args: &Logs, at: Option<&Path>, out: &Out) -> Result<Code, Fail
         })
     };
     let Some(url) = &record.log else {
-        return Err(
-            Failed::not_found(format!("“{}” has no log yet", line(record.stage.as_str())))
-                .help("its build has not begun; try again in a few seconds"),
-        );
+        return Err(without(record, &story));
     };
     if !laptop {
         if out.json {
@@ -71,9 +68,7 @@ pub async fn run(args: &Logs, at: Option<&Path>, out: &Out) -> Result<Code, Fail
 fn meant<'a>(story: &'a Story, named: Option<&str>) -> Result<&'a StageRecord, Failed> {
     let records = last_attempts(&story.records);
     let Some(named) = named else {
-        let failed = records.iter().find(|r| r.status == StageStatus::Failed);
-        let last = records.iter().rev().find(|r| r.log.is_some());
-        let chosen = failed.or(last).or(records.last()).copied();
+        let chosen = log_to_read(&story.records, None).or(records.last().copied());
         return chosen.ok_or_else(|| Failed::not_found("no stage of this release has begun"));
     };
     let begins = |r: &&&StageRecord| {
@@ -98,6 +93,29 @@ fn meant<'a>(story: &'a Story, named: Option<&str>) -> Result<&'a StageRecord, F
             ));
             Err(begun.help(format!("begun are: {}", names.join(", "))))
         }
+    }
+}
+
+/// Why an attempt has no log, and which others have one.
+fn without(record: &StageRecord, story: &Story) -> Failed {
+    let stage = line(record.stage.as_str());
+    let defined = story
+        .definition
+        .as_ref()
+        .and_then(|d| d.stage(&record.stage));
+    if defined.is_none_or(|(_, stage)| stage.build().is_some()) {
+        return Failed::not_found(format!("“{stage}” has no log yet"))
+            .help("its build has not begun; try again in a few seconds");
+    }
+    let records = last_attempts(&story.records).into_iter();
+    let logged = records.filter(|r| r.log.is_some());
+    let logged: Vec<String> = logged
+        .map(|r| format!("“{}”", line(r.stage.as_str())))
+        .collect();
+    let none = Failed::not_found(format!("“{stage}” runs no build, so it has no log"));
+    match logged.is_empty() {
+        true => none.help("no stage of this release has one yet"),
+        false => none.help(format!("these have one: {}", listed(&logged))),
     }
 }
 
@@ -158,6 +176,7 @@ fn on_aws(record: &StageRecord, url: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::commands::example::{Example, plain};
+    use gatewright_domain::pipeline::{Pause, Seconds, Stage, Work};
 
     #[tokio::test]
     async fn the_failed_stage_is_meant_unless_another_is_named() {
@@ -171,6 +190,37 @@ mod tests {
         let failed = of(Some("Unit Tset")).unwrap_err();
         assert_eq!(failed.code, Code::NotFound);
         assert!(failed.what.contains("did you mean"), "{failed:?}");
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_failed_has_no_log_and_the_build_before_it_has() {
+        let mut story = Example::dirty_production().await.story().await;
+        let watch = story.definition.as_mut().unwrap().stages[0].clone();
+        let pause = Pause {
+            lasts: Seconds(600),
+        };
+        let watch = Stage {
+            name: "To Production: watch 10 %".parse().unwrap(),
+            work: Work::Pause(pause),
+            ..watch
+        };
+        let failed = StageRecord {
+            index: 0,
+            stage: watch.name.clone(),
+            build: None,
+            log: None,
+            ..story.records[0].clone()
+        };
+        story.definition.as_mut().unwrap().stages.push(watch);
+        story.records.insert(0, failed);
+        assert_eq!(
+            meant(&story, None).unwrap().stage.as_str(),
+            "Deploy to Production"
+        );
+        let none = without(meant(&story, Some("To Production")).unwrap(), &story);
+        assert!(none.what.contains("runs no build"), "{none:?}");
+        let help = none.help.unwrap();
+        assert_eq!(help, "these have one: “Deploy to Production”");
     }
 
     #[tokio::test]

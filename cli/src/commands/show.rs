@@ -69,7 +69,7 @@ pub fn told(story: &Story, now: Timestamp) -> Vec<String> {
     section(&mut told, "Findings", findings(story));
     section(&mut told, "Decisions", decisions(story, now));
     section(&mut told, "Deployed", deployed(story));
-    let failure = words::ending(&story.head, &story.records);
+    let failure = words::ending(&story.head, story.definition.as_ref(), &story.records);
     section(&mut told, "Why it ended early", failure);
     section(&mut told, "Ledger", vec![verdict(story)]);
     told

@@ -122,7 +122,11 @@ pub fn one(story: &Story, now: Timestamp) -> Vec<String> {
     let mut told = vec![headline(&story.head, now)];
     told.extend(flags(&story.head));
     told.extend(lines(&stages(story), now));
-    told.extend(words::ending(&story.head, &story.records));
+    told.extend(words::ending(
+        &story.head,
+        story.definition.as_ref(),
+        &story.records,
+    ));
     told
 }
 

@@ -15,10 +15,10 @@ use gatewright_domain::decide::undo::way_back;
 use gatewright_domain::given::Stores;
 use gatewright_domain::ledger::{Event, Fact};
 use gatewright_domain::pipeline::{Definition, NotifyEvent};
-use gatewright_domain::release::{Failure as Ended, Head, Status};
+use gatewright_domain::release::{Failure as Ended, Head, Status, log_to_read};
 use gatewright_domain::undo::Target;
 use gatewright_handler::Failure;
-use gatewright_steps::{known_definition, route_of};
+use gatewright_steps::known_definition;
 use gatewright_views::paging::{self, InDoubt};
 
 /// The service of pipelines that name none, and of those whose own has no key.
@@ -113,7 +113,7 @@ async fn made<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
 ) -> Result<Page, Failure> {
     let records = desk.store.stages(&head.release).await?;
     let mut environments: Vec<(EnvironmentName, Option<Target>)> = Vec::new();
-    for environment in in_doubt(definition, route_of(head, definition), &records) {
+    for environment in in_doubt(Some(definition), head, &records) {
         let mut ways = desk.store.ways_back(&head.pipeline, &environment).await?;
         ways.doubted.push(head.release.clone());
         environments.push((environment, way_back(&ways, None)));
@@ -125,6 +125,7 @@ async fn made<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
     let procedure = environments.first().and_then(|(environment, before)| {
         let known = Known {
             holder: Some(&head.release),
+            log: log_to_read(&records, Some(environment)).map(|record| &record.stage),
             running: false,
             held: false,
             doubted: true,

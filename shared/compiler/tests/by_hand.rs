@@ -78,6 +78,7 @@ fn procedure(definition: &Definition, environment: &EnvironmentName) -> Procedur
     let holder: ReleaseId = "cp-2".parse().unwrap();
     let known = Known {
         holder: Some(&holder),
+        log: None,
         running: false,
         held: false,
         doubted: true,

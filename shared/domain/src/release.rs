@@ -289,6 +289,22 @@ pub fn last_attempts(records: &[StageRecord]) -> Vec<&StageRecord> {
     last.into_values().collect()
 }
 
+/// The attempt whose log says most: the first that failed and has one, otherwise
+/// the last that began with one; in `environment` where one is named. Pauses and
+/// watches have none, although a rollout may fail there.
+pub fn log_to_read<'a>(
+    records: &'a [StageRecord],
+    environment: Option<&EnvironmentName>,
+) -> Option<&'a StageRecord> {
+    let here = |r: &&StageRecord| environment.is_none() || r.environment.as_ref() == environment;
+    let logged = last_attempts(records).into_iter().filter(here);
+    let logged: Vec<_> = logged.filter(|r| r.log.is_some()).collect();
+    let failed = logged.iter().find(|r| r.status == StageStatus::Failed);
+    failed
+        .or_else(|| logged.iter().max_by_key(|r| r.started_at))
+        .copied()
+}
+
 /// What runs in an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {

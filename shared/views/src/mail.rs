@@ -77,7 +77,7 @@ pub fn for_fact(
         words::fact(fact),
     ];
     if matches!(fact, Fact::ReleaseEnded { .. }) {
-        text.extend(words::ending(head, records));
+        text.extend(words::ending(head, Some(definition), records));
     }
     if let Some(trigger) = &head.trigger {
         let subject = trigger

@@ -60,7 +60,7 @@ pub fn release_message(view: &ReleaseMessage<'_>) -> SlackMessage {
         section(&change(view)),
         section(&stages(view)),
     ];
-    let ending = words::ending(head, view.records);
+    let ending = words::ending(head, Some(view.definition), view.records);
     if !ending.is_empty() && head.status.has_ended() {
         let said: Vec<String> = ending.iter().take(3).map(|s| slack(s, 900)).collect();
         blocks.push(section(&said.join("\n")));

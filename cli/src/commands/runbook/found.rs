@@ -7,9 +7,9 @@ use gatewright_domain::decide::undo::{targets, way_back};
 use gatewright_domain::given::Stores;
 use gatewright_domain::lock::{Doubt, Hold, Lock};
 use gatewright_domain::pipeline::Definition;
-use gatewright_domain::release::{Deployment, Head, Status};
+use gatewright_domain::release::{Deployment, Head, StageRecord, Status, log_to_read};
 use gatewright_domain::undo::Target;
-use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, Timestamp};
+use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId, StageName, Timestamp};
 use gatewright_stack::Connection;
 use gatewright_views::words;
 use serde::Serialize;
@@ -30,6 +30,8 @@ pub struct Held {
     pub since: Option<Timestamp>,
     /// Why it ended, in sentences.
     pub why: Vec<String>,
+    /// The stage whose log says most about the environment, if one has a log.
+    pub log: Option<StageName>,
 }
 
 /// What is known.
@@ -102,12 +104,21 @@ async fn held<T: Table>(store: &Store<T>, lock: &Lock) -> Result<Option<Held>, F
     let Some((release, since)) = doubted.or(holder) else {
         return Ok(None);
     };
-    let head = store.head(release).await?;
-    Ok(head.map(|head| of(&head.value, since)))
+    let Some(seen) = store.head(release).await? else {
+        return Ok(None);
+    };
+    let records = store.stages(release).await?;
+    Ok(Some(of(&seen.value, &records, &lock.environment, since)))
 }
 
-fn of(head: &Head, since: Option<Timestamp>) -> Held {
+fn of(
+    head: &Head,
+    records: &[StageRecord],
+    environment: &EnvironmentName,
+    since: Option<Timestamp>,
+) -> Held {
     Held {
+        log: log_to_read(records, Some(environment)).map(|record| record.stage.clone()),
         release: head.release.clone(),
         title: head.title(),
         status: head.status,

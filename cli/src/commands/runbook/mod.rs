@@ -120,6 +120,7 @@ pub fn procedure(
 ) -> Result<Procedure, Failed> {
     let known = Known {
         holder: found.held.as_ref().map(|held| &held.release),
+        log: found.held.as_ref().and_then(|held| held.log.as_ref()),
         running: found
             .held
             .as_ref()

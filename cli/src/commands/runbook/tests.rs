@@ -128,6 +128,7 @@ fn example_of(definition: &Definition, environment: &EnvironmentName) -> Found {
             status: Status::FailedDirty,
             since: None,
             why: Vec::new(),
+            log: None,
         }),
         doubts: vec![Doubt {
             release: "cp-7f0c".parse().unwrap(),

@@ -131,7 +131,7 @@ async fn a_rollback_that_waits_for_people_is_shown_where_it_goes_back() {
 
 #[tokio::test]
 async fn a_dirty_end_says_first_how_its_environment_becomes_known_again() {
-    let story = Example::dirty_production(true).await.story().await;
+    let story = Example::dirty_production().await.story().await;
     let told = plain(&one(&story, story.head.ended_at.unwrap()).join("\n"));
     let (first, then) = (told.find("gatewright runbook"), told.find("new commit"));
     assert!(first.is_some() && first < then, "{told}");

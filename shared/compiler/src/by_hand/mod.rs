@@ -14,7 +14,7 @@ use crate::buildspec::quoted;
 use gatewright_domain::given::{self, Stores, Variables};
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::undo::Target;
-use gatewright_domain::{EnvironmentName, ReleaseId};
+use gatewright_domain::{EnvironmentName, ReleaseId, StageName};
 use serde::Serialize;
 use shell::{filled_in, plain};
 
@@ -27,6 +27,8 @@ pub const ONE_AT_A_TIME: &str = "Not to be run as a whole: one part at a time, a
 pub struct Known<'a> {
     /// The release that left the environment in doubt or changes it now.
     pub holder: Option<&'a ReleaseId>,
+    /// The stage of that release whose log says most about the environment.
+    pub log: Option<&'a StageName>,
     /// Whether that release still goes on.
     pub running: bool,
     /// Whether a person keeps the environment from everybody new.
@@ -160,7 +162,10 @@ fn look(
             ));
         }
         commands.push(Command::new(format!("gatewright explain {holder}")));
-        commands.push(Command::new(format!("gatewright logs {holder}")));
+        let stage = known
+            .log
+            .map_or_else(String::new, |stage| format!(" {}", quoted(stage.as_str())));
+        commands.push(Command::new(format!("gatewright logs {holder}{stage}")));
     }
     commands.push(Command::new(format!(
         "gatewright history {id} --environment {environment}"

@@ -3,7 +3,7 @@
 use crate::ErrorName;
 use crate::ids::{EnvironmentName, StageName};
 use crate::pipeline::{Definition, Effect, Migration, Trigger, Work};
-use crate::release::{Failure, StageRecord, StageStatus, Status, last_attempts};
+use crate::release::{Failure, Head, StageRecord, StageStatus, Status, last_attempts};
 
 /// How a release ends, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,16 +133,21 @@ pub fn ending(
 
 /// The environments that a release which ended early with these records leaves so
 /// that somebody must look, each once: nobody knows what they run, or they run what
-/// failed, or what has not been looked at to the end.
+/// failed, or what has not been looked at to the end (which only its definition
+/// tells).
 pub fn in_doubt(
-    definition: &Definition,
-    route: Option<&Trigger>,
+    definition: Option<&Definition>,
+    head: &Head,
     records: &[StageRecord],
 ) -> Vec<EnvironmentName> {
-    left_in(
-        &last_attempts(records),
-        &unproven(definition, route, records),
-    )
+    let unproven = definition.map_or_else(Vec::new, |definition| {
+        let route = head
+            .route
+            .as_deref()
+            .and_then(|name| definition.trigger(name));
+        unproven(definition, route, records)
+    });
+    left_in(&last_attempts(records), &unproven)
 }
 
 /// A stage that is to prove what a deploy has put into its environment, and has not.

@@ -108,7 +108,7 @@ pub fn release(view: &ReleaseView<'_>) -> String {
         took: head
             .ended_at
             .map(|end| spoken(end.as_second() - head.started_at.as_second())),
-        failure: words::ending(head, view.records),
+        failure: words::ending(head, view.definition, view.records),
         change: Change::of(head, view.definition, view.directory),
         stages: stages(view),
         approvals: approvals(view),

@@ -3,6 +3,7 @@
 use super::sentence;
 use crate::text::{listed, short_line};
 use gatewright_domain::decide::{Refusal, in_doubt};
+use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::{Failure, Head, StageRecord, Status};
 use gatewright_domain::{EnvironmentName, ErrorName, PipelineId};
 
@@ -31,9 +32,13 @@ pub fn failure(failure: &Failure) -> Vec<String> {
 
 /// Why a release ended early, and then, sentence by sentence, what a person can do
 /// about it. Nothing of one that runs or succeeded.
-pub fn ending(head: &Head, records: &[StageRecord]) -> Vec<String> {
+pub fn ending(
+    head: &Head,
+    definition: Option<&Definition>,
+    records: &[StageRecord],
+) -> Vec<String> {
     let left = match head.status {
-        Status::FailedDirty => in_doubt(records),
+        Status::FailedDirty => in_doubt(definition, head, records),
         Status::Running | Status::Succeeded | Status::FailedClean => Vec::new(),
     };
     let failure = head.failure.as_ref();
