@@ -204,7 +204,7 @@ fn running(up: &Up) {
     let (code, out, _) = up.run(&["history", "pl-gps-001", "--csv"]);
     assert!(
         code == 0
-            && out.starts_with("release,when,commit,status,approved by,duration\r\npl-gps-001#1,"),
+            && out.starts_with("release,when,commit,status,approved by,seconds\r\npl-gps-001#1,"),
         "{out}"
     );
     let (code, out, _) = up.run(&["show", "pl-gps-001#1", "--json"]);

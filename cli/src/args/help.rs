@@ -92,7 +92,8 @@ JSON:
   {\"releases\": [{\"title\", \"release\", \"number\"?, \"started_at\", \"ended_at\"?, \"seconds\"?, \"commit\"?, \"status\",
     \"approved_by\": [name], \"failure\"?}]}
 JSON with --environment:
-  {\"deployments\": [{\"pipeline\", \"environment\", \"release\", \"title\", \"commit\", \"artifact\", \"at\", \"fencing\"}]}
+  {\"deployments\": [{\"pipeline\", \"environment\", \"release\", \"title\", \"commit\", \"artifacts\": [..], \"at\", \"fencing\",
+    \"restored\"?: release, \"restored_title\"?}]}
 JSON with --rollbacks:
   {\"rollbacks\": [{\"pipeline\", \"environment\", \"release\", \"title\", \"automatic\", \"from\": version, \"to\": version, \"by\"?,
     \"why\", \"failed_at\", \"at\", \"seconds\", \"resolution\": {\"by\", \"text\", \"at\"}?}]}

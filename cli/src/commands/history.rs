@@ -1,23 +1,23 @@
 //! `gatewright history`.
 
+mod sheet;
+
 use crate::args::History as Args;
 use crate::connect::reach;
 use crate::error::{Code, Failed};
 use crate::out::Out;
-use crate::table;
 use gatewright_aws::Store;
 use gatewright_aws::store::StoreError;
 use gatewright_aws::table::Table;
 use gatewright_domain::approval::Choice;
 use gatewright_domain::people::Directory;
 use gatewright_domain::release::{Deployment, Failure, Head, Status};
-use gatewright_domain::text::spoken;
 use gatewright_domain::undo::RolledBack;
 use gatewright_domain::{PipelineId, ReleaseId, Timestamp};
 use gatewright_views::asked::name;
-use gatewright_views::text::{line, listed, short_line, utc};
 use serde::Serialize;
 use serde_json::json;
+use sheet::{For, Sheet};
 use std::path::Path;
 
 /// A release in the list. Its JSON is described in `args::help`.
@@ -33,6 +33,16 @@ pub struct Row {
     status: Status,
     approved_by: Vec<String>,
     failure: Option<Failure>,
+}
+
+/// A deployment in the list.
+#[derive(Debug, Serialize)]
+pub struct Ran {
+    #[serde(flatten)]
+    deployment: Deployment,
+    /// The title of the release whose version it brought back, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored_title: Option<String>,
 }
 
 /// Lists releases, or deployments.
@@ -52,14 +62,15 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
         }
         None => reach.pipelines(),
     };
-    let (head, rows) = match &args.environment {
+    let whom = if args.csv { For::Csv } else { For::People };
+    let sheet = match &args.environment {
         Some(environment) if args.rollbacks => {
             let all = rollbacks(&reach.store, &pipelines, environment, args.limit).await?;
             if out.json {
                 out.json(&json!({ "rollbacks": all }));
                 return Ok(Code::Done);
             }
-            (ROLLBACKS, all.iter().map(cells_of_rollback).collect())
+            Sheet::of_rollbacks(&all, whom)
         }
         Some(environment) => {
             let all = deployments(&reach.store, &pipelines, environment, args.limit).await?;
@@ -67,7 +78,7 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
                 out.json(&json!({ "deployments": all }));
                 return Ok(Code::Done);
             }
-            (DEPLOYMENTS, all.iter().map(cells_of_deployment).collect())
+            Sheet::of_deployments(&all, whom)
         }
         None => {
             let all = releases(&reach.store, &pipelines, args.limit).await?;
@@ -75,40 +86,18 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
                 out.json(&json!({ "releases": all }));
                 return Ok(Code::Done);
             }
-            (RELEASES, all.iter().map(cells).collect::<Vec<_>>())
+            Sheet::of_releases(&all, whom)
         }
     };
     if args.csv {
-        out.raw(&csv(head, &rows));
-    } else if rows.is_empty() {
+        out.raw(&sheet.csv());
+    } else if sheet.is_empty() {
         out.aside("nothing yet");
     } else {
-        let numbers: &[usize] = if args.rollbacks { &[] } else { &[5] };
-        out.line(table::drawn(head, rows, numbers));
+        out.line(sheet.table());
     }
     Ok(Code::Done)
 }
-
-const RELEASES: &[&str] = &[
-    "release",
-    "when",
-    "commit",
-    "status",
-    "approved by",
-    "duration",
-];
-const DEPLOYMENTS: &[&str] = &["environment", "when", "release", "commit", "digest", "lock"];
-
-const ROLLBACKS: &[&str] = &[
-    "environment",
-    "when",
-    "by",
-    "from",
-    "to",
-    "recovered in",
-    "why",
-    "what became of it",
-];
 
 /// A pipeline's releases, newest first.
 ///
@@ -179,13 +168,25 @@ pub async fn deployments<T: Table>(
     pipelines: &[PipelineId],
     environment: &str,
     limit: u32,
-) -> Result<Vec<Deployment>, Failed> {
+) -> Result<Vec<Ran>, Failed> {
     let environment = environment
         .parse()
         .map_err(|e| Failed::usage(format!("{e}")))?;
     let mut all = Vec::new();
     for pipeline in pipelines {
-        all.extend(store.deployments(pipeline, &environment, limit).await?);
+        for deployment in store.deployments(pipeline, &environment, limit).await? {
+            let restored_title = match &deployment.restored {
+                Some(release) => {
+                    let head = store.head(release).await?.map(|seen| seen.value);
+                    Some(head.map_or_else(|| release.to_string(), |head| head.title()))
+                }
+                None => None,
+            };
+            all.push(Ran {
+                deployment,
+                restored_title,
+            });
+        }
     }
     Ok(all)
 }
@@ -211,74 +212,11 @@ pub async fn rollbacks<T: Table>(
     Ok(all)
 }
 
-fn cells_of_rollback(rolled: &RolledBack) -> Vec<String> {
-    let became = match &rolled.resolution {
-        Some(resolution) => short_line(&resolution.text, 200),
-        None => String::new(),
-    };
-    vec![
-        rolled.environment.to_string(),
-        utc(rolled.at),
-        rolled.by.as_deref().map_or("automatic".to_owned(), line),
-        line(&rolled.from.title),
-        line(&rolled.to.title),
-        spoken(rolled.seconds),
-        short_line(&rolled.why, 200),
-        became,
-    ]
-}
-
-fn cells(row: &Row) -> Vec<String> {
-    let commit = row.commit.as_deref().and_then(|commit| commit.get(..8));
-    vec![
-        line(&row.title),
-        utc(row.started_at),
-        commit.unwrap_or_default().to_owned(),
-        row.status.to_string(),
-        listed(&row.approved_by),
-        row.seconds.map_or_else(String::new, spoken),
-    ]
-}
-
-fn cells_of_deployment(deployment: &Deployment) -> Vec<String> {
-    vec![
-        deployment.environment.to_string(),
-        utc(deployment.at),
-        line(&deployment.title),
-        deployment.commit.short().to_owned(),
-        deployment.digest().short().to_owned(),
-        deployment.fencing.to_string(),
-    ]
-}
-
-/// RFC 4180. A value that a spreadsheet would take for a formula gets an
-/// apostrophe, since names and titles come from files that others may write.
-fn csv(head: &[&str], rows: &[Vec<String>]) -> String {
-    let field = |text: &str| {
-        let formula = text.starts_with(['=', '+', '-', '@']);
-        let text = if formula {
-            format!("'{text}")
-        } else {
-            text.to_owned()
-        };
-        if text.contains([',', '"', '\n']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text
-        }
-    };
-    let record = |fields: Vec<String>| format!("{}\r\n", fields.join(","));
-    let mut all = record(head.iter().map(|name| field(name)).collect());
-    for row in rows {
-        all.push_str(&record(row.iter().map(|text| field(text)).collect()));
-    }
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::commands::example::Example;
+    use gatewright_aws::store::deployment_write;
 
     async fn rows() -> Vec<Row> {
         let example = Example::low_coverage().await;
@@ -289,8 +227,11 @@ mod tests {
 
     #[tokio::test]
     async fn releases_come_as_an_aligned_table() {
-        let rows = rows().await.iter().map(cells).collect();
-        insta::assert_snapshot!(table::drawn(RELEASES, rows, &[5]));
+        let rows = rows().await;
+        insta::assert_snapshot!(Sheet::of_releases(&rows, For::People).table());
+        let csv = Sheet::of_releases(&rows, For::Csv).csv();
+        assert!(csv.starts_with("release,when,commit,status,approved by,seconds\r\n"));
+        assert!(csv.ends_with(",failed-clean,,14\r\n"), "{csv}");
     }
 
     #[tokio::test]
@@ -305,14 +246,34 @@ mod tests {
         assert_eq!(of("No Such").await.unwrap_err().code, Code::Usage);
     }
 
-    #[test]
-    fn csv_is_quoted_and_holds_no_formula() {
-        let rows = vec![vec![
-            "a, b".to_owned(),
-            "say \"x\"".to_owned(),
-            "=1+1".to_owned(),
-        ]];
-        let expected = "one,two,three\r\n\"a, b\",\"say \"\"x\"\"\",'=1+1\r\n";
-        assert_eq!(csv(&["one", "two", "three"], &rows), expected);
+    #[tokio::test]
+    async fn what_was_brought_back_is_said_with_who_did() {
+        let example = Example::two_on_staging().await;
+        let pipelines = ["pl-gps-001".parse().unwrap()];
+        let staging = "staging".parse().unwrap();
+        let ran = example.store.deployments(&pipelines[0], &staging, 9).await;
+        let [second, first] = &ran.unwrap()[..] else {
+            panic!("two ran");
+        };
+        let back = Deployment {
+            artifacts: first.artifacts.clone(),
+            restored: Some(first.release.clone()),
+            at: example.now(),
+            ..second.clone()
+        };
+        let written = vec![deployment_write(&back).unwrap()];
+        example.store.table().write(written).await.unwrap();
+        let all = deployments(&example.store, &pipelines, "staging", 10).await;
+        let all = all.unwrap();
+        let table = Sheet::of_deployments(&all, For::People).table();
+        let said = "pl-gps-001#2 brought pl-gps-001#1 back";
+        assert_eq!(table.matches("brought").count(), 1, "{table}");
+        assert!(table.contains(said), "{table}");
+        let csv = Sheet::of_deployments(&all, For::Csv).csv();
+        assert!(csv.contains(",1,pl-gps-001#1\r\n"), "{csv}");
+        let document = serde_json::to_value(&all).unwrap();
+        assert_eq!(document[0]["restored"], "cp-1");
+        assert_eq!(document[0]["restored_title"], "pl-gps-001#1");
+        assert!(document[1]["restored_title"].is_null());
     }
 }
