@@ -173,10 +173,12 @@ impl Seen {
             .target
             .map(|target| target.deployment.version_of().clone());
         if let Some(chosen) = self.chosen() {
-            if chosen.target.standing == Standing::Failed {
-                let says = "a stage of its release failed there".to_owned();
-                checks.push(warned("the target", says));
-            }
+            let careful = match &chosen.target.standing {
+                Standing::Failed => Some("a stage of its release failed there"),
+                Standing::Runs => Some("it is what runs already: the same is deployed again"),
+                Standing::Good | Standing::TakenBack { .. } => None,
+            };
+            checks.extend(careful.map(|says| warned("the target", says.to_owned())));
             for image in &chosen.images {
                 checks.extend(about(image));
                 checks.extend(verifies(&self.definition, image));

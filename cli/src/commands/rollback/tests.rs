@@ -173,3 +173,17 @@ async fn a_refused_one_has_its_checks_and_what_helps_and_no_plan() {
     let told = plain(&previewed(&admitted, plan.as_ref(), example.now()).join("\n"));
     assert!(told.contains("✓ admitted: a rollback"), "{told}");
 }
+
+#[tokio::test]
+async fn going_back_to_what_runs_already_is_said() {
+    let example = Example::two_on_staging().await;
+    let again = |input: &mut TriggerInput| input.to = Some("cp-2".parse().unwrap());
+    let seen = seen(&example.store, again, &[b"next"]).await;
+    assert_eq!(seen.refused(), None);
+    let is_it = |check: &&seen::Line| check.is == seen::Is::Warning && check.what == "the target";
+    let warning = seen.checks.iter().find(is_it).unwrap();
+    assert_eq!(
+        warning.says,
+        "it is what runs already: the same is deployed again"
+    );
+}
