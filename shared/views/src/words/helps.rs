@@ -150,7 +150,7 @@ fn helps_with(name: ErrorName) -> &'static [&'static str] {
         ],
         ErrorName::ApprovalExpired => &[
             "Not everybody decided in time. Start the release again when they can.",
-            "When it keeps happening, add people to the groups or raise `expires:` of the stage.",
+            "When it keeps happening, add people to the groups, or give them longer: `expires:` of the stage that asks; where a watch asked, `decide-within:` of the environment's `watch`.",
         ],
         ErrorName::NotApproved => &[
             "The approval is missing or no longer complete, for instance because an approver left a group.",

@@ -39,3 +39,12 @@ fn every_error_name_and_every_other_name_has_something_that_helps() {
         assert!(words::failure(&failure).len() > 1, "{name}");
     }
 }
+
+#[test]
+fn a_question_that_expired_names_the_key_of_whoever_asked() {
+    let said = words::helps(ErrorName::ApprovalExpired.as_str()).join(" ");
+    assert!(
+        said.contains("`expires:` of the stage") && said.contains("`decide-within:`"),
+        "{said}"
+    );
+}
