@@ -217,7 +217,11 @@ impl Seen {
     /// What a person can do about a refusal.
     pub fn what_helps(&self, error: ErrorName) -> String {
         let (pipeline, environment) = (&self.definition.id, &self.environment);
+        let requester = self.input.requester.as_deref().map(str::trim);
         match (error, self.newest_across()) {
+            (ErrorName::BadInput, _) if requester.is_none_or(str::is_empty) => {
+                "say who asks for it: --requester WHO, since $USER is empty".to_owned()
+            }
             (ErrorName::Irreversible, Some(title)) => {
                 format!(
                     "if the older version can live with the newer data: --acknowledge \"{title}\""

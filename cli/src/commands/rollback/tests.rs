@@ -187,3 +187,16 @@ async fn going_back_to_what_runs_already_is_said() {
         "it is what runs already: the same is deployed again"
     );
 }
+
+#[tokio::test]
+async fn whoever_does_not_say_who_asks_is_told_how() {
+    let example = Example::two_on_staging().await;
+    for nobody in [None, Some(" ".to_owned())] {
+        let unnamed = |input: &mut TriggerInput| input.requester.clone_from(&nobody);
+        let seen = seen(&example.store, unnamed, &[b"image"]).await;
+        let (error, why) = seen.refused().unwrap();
+        assert_eq!(error, ErrorName::BadInput, "{why}");
+        let helps = seen.what_helps(error);
+        assert!(helps.contains("--requester WHO"), "{helps}");
+    }
+}
