@@ -201,7 +201,8 @@ fn helps_with(name: ErrorName) -> &'static [&'static str] {
             "A service was throttled or unreachable, also when asked again. Start the release again in a few minutes.",
         ],
         ErrorName::AccessDenied => &[
-            "Grant the permission that the message names to the role that it names, then start the release again.",
+            "When the message is about a person: somebody of the groups that it names has to ask, or they are added to one in approvers.yaml (`gatewright apply`).",
+            "When it is about a role: grant it the permission that the message names, then start the release again.",
         ],
         ErrorName::Conflict => &[
             "Two things changed the same record at once and one gave way. Start the release again.",

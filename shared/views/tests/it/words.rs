@@ -48,3 +48,12 @@ fn a_question_that_expired_names_the_key_of_whoever_asked() {
         "{said}"
     );
 }
+
+#[test]
+fn a_denial_of_a_person_is_not_only_about_roles() {
+    let said = words::helps(ErrorName::AccessDenied.as_str()).join(" ");
+    assert!(
+        said.contains("approvers.yaml") && said.contains("about a role"),
+        "{said}"
+    );
+}
