@@ -189,15 +189,15 @@ fn seen(build: Build) -> BuildSeen {
             .is_some_and(|s| s.as_str() != "SUCCEEDED");
         failed && phase.phase_type != Some(BuildPhaseType::Completed)
     });
-    let message = failing.map(|phase| {
-        let said: Vec<&str> = phase
-            .contexts
-            .iter()
-            .flatten()
+    // A phase that was stopped says nothing.
+    let message = failing.and_then(|phase| {
+        let contexts = phase.contexts.iter().flatten();
+        let said: Vec<&str> = contexts
             .filter_map(|c| c.message())
+            .filter(|said| !said.trim().is_empty())
             .collect();
         let name = phase.phase_type.as_ref().map_or("a phase", |t| t.as_str());
-        format!("{name}: {}", said.join("; "))
+        (!said.is_empty()).then(|| format!("{name}: {}", said.join("; ")))
     });
     BuildSeen {
         id: build.id.unwrap_or_default(),

@@ -196,9 +196,13 @@ async fn a_build_tells_its_failing_phase_and_a_new_status_is_not_a_success() {
             "environment": { "type": "LINUX_CONTAINER", "image": "i", "computeType": "BUILD_GENERAL1_SMALL",
                              "environmentVariables": [{ "name": "A", "value": "1" }] } }] })
     };
+    let mut silent = build("STOPPED");
+    silent["builds"][0]["phases"][1] = json!({ "phaseType": "BUILD", "phaseStatus": "STOPPED",
+        "contexts": [{ "statusCode": "", "message": "" }] });
     let (config, _) = service(vec![
         (200, build("FAILED")),
         (200, build("SUPERSEDED")),
+        (200, silent),
         (200, json!({ "buildsNotFound": ["p:1"] })),
     ])
     .await;
@@ -212,6 +216,11 @@ async fn a_build_tells_its_failing_phase_and_a_new_status_is_not_a_success() {
     assert_eq!(
         codebuild.get("p:1").await.unwrap().unwrap().status,
         BuildStatus::Unknown
+    );
+    let stopped = codebuild.get("p:1").await.unwrap().unwrap();
+    assert_eq!(
+        (stopped.status, stopped.message),
+        (BuildStatus::Stopped, None)
     );
     assert_eq!(codebuild.get("p:1").await.unwrap(), None);
 }

@@ -36,7 +36,7 @@ error_names! {
     BuildFailed,
     /// CodeBuild's infrastructure failed, not the commands: the one kind of build failure that is retried.
     BuildFault,
-    /// A build was stopped from outside.
+    /// A build was stopped: by us with its release, or by somebody in CodeBuild.
     BuildStopped,
     /// A build ran over its time budget.
     BuildTimedOut,

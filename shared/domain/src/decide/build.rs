@@ -46,10 +46,7 @@ pub fn judge_build(stage: &Stage, seen: &BuildEvidence) -> StageVerdict {
         BuildStatus::Failed => Some((ErrorName::BuildFailed, "a step failed")),
         BuildStatus::Fault => Some((ErrorName::BuildFault, "CodeBuild's infrastructure failed")),
         BuildStatus::TimedOut => Some((ErrorName::BuildTimedOut, "the build ran over its time")),
-        BuildStatus::Stopped => Some((
-            ErrorName::BuildStopped,
-            "the build was stopped from outside",
-        )),
+        BuildStatus::Stopped => Some((ErrorName::BuildStopped, "the build was stopped")),
         BuildStatus::InProgress => Some((ErrorName::Bug, "the build was judged before its end")),
         BuildStatus::Unknown => Some((
             ErrorName::BuildLost,

@@ -79,7 +79,17 @@ pub fn ending(
         error: error.to_string(),
         cause: cause.clone(),
     };
-    let recorded = failed(false).map(told);
+    // A build that was stopped because its release is being ended does not say why
+    // that is: the end of the execution does, which names no stage.
+    let stopped =
+        |known: &Failure| known.error == ErrorName::BuildStopped.as_str() && caught.stage.is_none();
+    let recorded = failed(false).map(told).map(|known| match stopped(&known) {
+        true => Failure {
+            stage: known.stage,
+            ..caught.clone()
+        },
+        false => known,
+    });
     let undoing = failed(true).map(told);
     let mut failure = match (recorded, undoing) {
         (Some(first), Some(undoing)) => Failure {
@@ -377,6 +387,31 @@ mod tests {
         let after = |deploy| ends(&[deploy, back.clone()]).0;
         assert_eq!(after(record(1, Failed, true)), Status::FailedClean);
         assert_eq!(after(record(1, Running, false)), Status::FailedDirty);
+    }
+
+    #[test]
+    fn a_build_that_was_stopped_with_its_execution_is_not_why_it_ended() {
+        let build = StageRecord {
+            failure: Some((ErrorName::BuildStopped, "the build was stopped".to_owned())),
+            ..record(1, Failed, true)
+        };
+        let why = |stage: Option<&str>, error: &str, cause: &str| {
+            let caught = Failure {
+                stage: stage.map(|name| name.parse().unwrap()),
+                error: error.to_owned(),
+                cause: cause.to_owned(),
+            };
+            let ended = ending(std::slice::from_ref(&build), Some(caught));
+            assert_eq!(ended.status, Status::FailedDirty);
+            ended.failure.unwrap()
+        };
+        let cause = "the execution was stopped from outside";
+        let outside = why(None, "Stopped", cause);
+        assert_eq!(outside.error, "Stopped");
+        assert!(outside.cause.starts_with(cause), "{outside:?}");
+        assert_eq!(outside.stage.unwrap().as_str(), "stage 1");
+        let in_codebuild = why(Some("stage 1"), "BuildStopped", "the build was stopped");
+        assert_eq!(in_codebuild.error, "BuildStopped");
     }
 
     #[test]

@@ -87,6 +87,13 @@ pub fn helps(error: &str) -> &'static [&'static str] {
             "A step did not answer in time and could not say why.",
             "Look at the stage's log and at the function's log around that time, then start the release again.",
         ],
+        Err(_) if error == "Stopped" => &[
+            "The execution itself was stopped, or ran over its whole time budget; builds that still ran were stopped with it. CloudTrail says who called `StopExecution`.",
+            "Start the release again when the reason is gone.",
+        ],
+        Err(_) if matches!(error, "Sandbox.Timedout" | "Runtime.ExitError") => &[
+            "The function's process ended without an answer, also when asked again: look at its log, then start the release again.",
+        ],
         Err(_) if error.starts_with("States.") => &[
             "Step Functions itself ended the release: look at the execution's history.",
             "When it happens again with the same definition, it is a fault in Gatewright: report it with the release's id.",
@@ -125,7 +132,7 @@ fn helps_with(name: ErrorName) -> &'static [&'static str] {
             "Start the release again; when that fails too, look at the AWS Health dashboard.",
         ],
         ErrorName::BuildStopped => &[
-            "Somebody stopped the build in CodeBuild: CloudTrail says who (`StopBuild`).",
+            "Gatewright stops the builds of a release that is being ended, and a build that it gave up as lost; otherwise somebody stopped it in CodeBuild. CloudTrail says who called `StopBuild`.",
             "Start the release again when the reason is gone.",
         ],
         ErrorName::BuildTimedOut => &[
