@@ -1,5 +1,7 @@
 //! `gatewright explain`: why a release waits or ended early, and what helps.
 
+mod by_hand;
+
 use super::{runbook, story_of};
 use crate::args::Explain;
 use crate::connect::Reach;
@@ -7,19 +9,18 @@ use crate::error::{Code, Failed};
 use crate::out::Out;
 use crate::progress::{Stage, State, headline, stages};
 use crate::story::{Story, Waits};
-use crate::style::{COPY, HEAD, paint};
+use crate::style::{HEAD, paint};
+use by_hand::{ByHand, by_hand};
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_aws::{Clock, SystemClock};
-use gatewright_domain::decide::{Obstacle, in_doubt};
-use gatewright_domain::given::Stores;
+use gatewright_domain::decide::Obstacle;
 use gatewright_domain::release::{Head, StageRecord, Status, last_attempts};
 use gatewright_domain::text::spoken;
 use gatewright_domain::{EnvironmentName, Timestamp};
 use gatewright_views::Asked;
 use gatewright_views::text::{line, listed, relative};
 use gatewright_views::words;
-use serde::Serialize;
 use serde_json::json;
 use std::path::Path;
 
@@ -32,17 +33,6 @@ pub struct Explained {
     pub helps: Vec<String>,
     /// What brings the environments back that it left in doubt.
     pub by_hand: Vec<ByHand>,
-}
-
-/// How an environment is brought back by hand, in short.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct ByHand {
-    /// The environment.
-    pub environment: EnvironmentName,
-    /// The commands that go back, with their values in them.
-    pub commands: Vec<String>,
-    /// The command that prints the whole procedure.
-    pub all: String,
 }
 
 /// Explains a release.
@@ -71,49 +61,11 @@ pub async fn run(args: &Explain, at: Option<&Path>, out: &Out) -> Result<Code, F
             .iter()
             .for_each(|help| out.line(format!("  {help}")));
     }
-    explained.by_hand.iter().for_each(|one| out.line(told(one)));
+    explained
+        .by_hand
+        .iter()
+        .for_each(|one| out.line(one.told()));
     Ok(Code::Done)
-}
-
-/// The commands that go back, ready to be copied, and where the rest is.
-fn told(one: &ByHand) -> String {
-    let heading = format!("By hand, to bring {} back", one.environment);
-    let mut said = format!("\n{}\n", paint(HEAD, heading));
-    for command in one.commands.iter().flat_map(|command| command.lines()) {
-        said.push_str(&format!("  {command}\n"));
-    }
-    said.push_str(&format!(
-        "  All of it, step by step: {}",
-        paint(COPY, &one.all)
-    ));
-    said
-}
-
-/// How the environments are brought back that the release left in doubt.
-///
-/// # Errors
-/// When the record cannot be read.
-pub async fn by_hand<T: Table>(
-    store: &Store<T>,
-    story: &Story,
-    stores: Option<&Stores>,
-) -> Result<Vec<ByHand>, Failed> {
-    let head = &story.head;
-    let (Status::FailedDirty, Some(definition)) = (head.status, &story.definition) else {
-        return Ok(Vec::new());
-    };
-    let mut all = Vec::new();
-    for environment in in_doubt(Some(definition), head, &story.records) {
-        let found = runbook::found(store, &head.pipeline, &environment, None).await?;
-        let procedure = runbook::procedure(definition, &environment, &found, stores)?;
-        let commands = procedure.short.into_iter().map(|command| command.run);
-        all.push(ByHand {
-            commands: commands.collect(),
-            all: format!("gatewright runbook {} {environment}", head.pipeline),
-            environment,
-        });
-    }
-    Ok(all)
 }
 
 /// Explains the release of `story`.
@@ -360,23 +312,6 @@ mod tests {
     async fn a_denied_gate_says_what_was_measured() {
         let example = Example::low_coverage().await;
         insta::assert_snapshot!(both(&said_of(&example).await));
-    }
-
-    #[tokio::test]
-    async fn a_release_that_left_production_in_doubt_ends_with_what_brings_it_back() {
-        let example = Example::dirty_production().await;
-        let story = example.story().await;
-        let stores = crate::commands::example::stores();
-        let said = by_hand(&example.store, &story, Some(&stores))
-            .await
-            .unwrap();
-        let [production] = said.as_slice() else {
-            panic!("{said:?}");
-        };
-        insta::assert_snapshot!(crate::commands::example::plain(&told(production)));
-        let clean = Example::low_coverage().await;
-        let said = by_hand(&clean.store, &clean.story().await, None).await;
-        assert_eq!(said.unwrap(), []);
     }
 
     #[tokio::test]

@@ -142,7 +142,7 @@ async fn part(url: &str, offset: u64) -> Result<(String, u64, bool), Failed> {
 
 /// A log without what could do something to a terminal: a build's output is
 /// whatever a commit makes it.
-fn harmless(log: &str) -> String {
+pub(super) fn harmless(log: &str) -> String {
     let plain = anstream::adapter::strip_str(log).to_string();
     plain
         .chars()
