@@ -1,6 +1,7 @@
 //! `gatewright rollback`: brings an environment back, after saying to what, and
 //! whether it may.
 
+mod images;
 mod seen;
 mod tell;
 
