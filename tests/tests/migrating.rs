@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
-use gatewright_aws::Clock;
+use gatewright_aws::{Clock, Kind};
 use gatewright_domain::after;
 use gatewright_domain::evidence::BuildStatus;
 use gatewright_domain::lock::Lock;
@@ -188,6 +188,76 @@ async fn a_migration_that_fails_leaves_its_environment_in_doubt() {
     assert!(cause.contains("how far production was migrated"), "{cause}");
     let lock = lock(&world).await;
     assert!(lock.holder.is_none() && !lock.doubts.is_empty(), "{lock:?}");
+}
+
+/// The shop with a reversible migration before the deploy, and a first version that
+/// runs; then a second release that waits in `state`.
+async fn migrates_again(state: &str) -> (World, Run) {
+    let stages = MIGRATES.replace("forward-only", "reversible");
+    let world = world("rollback: automatic", &stages).await;
+    let mut first = Run::start(&world, "first", push('1'));
+    until(&world, &mut first, "succeeded").await;
+    let mut second = Run::start(&world, "second", push('2'));
+    until(&world, &mut second, state).await;
+    (world, second)
+}
+
+#[tokio::test]
+async fn a_reversible_migration_that_fails_is_undone_like_the_deploy_after_it() {
+    let (world, mut run) = migrates_again("Migrate").await;
+    ends(&world, "Migrate", BuildStatus::Failed).await;
+    until(&world, &mut run, "Ship: roll back").await;
+    ends(&world, "Ship: roll back", BuildStatus::Succeeded).await;
+    until(&world, &mut run, "failed-clean").await;
+    world.has_ended("second", Status::FailedClean).await;
+    let (pipeline, place) = ("shop".parse().unwrap(), "production".parse().unwrap());
+    let ways = world.store.ways_back(&pipeline, &place).await.unwrap();
+    let runs = ways.current.unwrap();
+    assert_eq!(runs.version_of(), &id("first"));
+    let back: Vec<_> = ways.taken_back.iter().map(|b| &b.release).collect();
+    assert_eq!(back, [&id("second")]);
+    assert!(ways.taken_back[0].why.contains("Migrate"));
+    let lock = lock(&world).await;
+    assert!(lock.holder.is_none() && lock.doubts.is_empty(), "{lock:?}");
+}
+
+#[tokio::test]
+async fn a_way_back_that_fails_after_a_migration_leaves_a_doubt() {
+    let (world, mut run) = migrates_again("Migrate").await;
+    ends(&world, "Migrate", BuildStatus::Failed).await;
+    until(&world, &mut run, "Ship: roll back").await;
+    ends(&world, "Ship: roll back", BuildStatus::Failed).await;
+    until(&world, &mut run, "failed-dirty").await;
+    let head = world.has_ended("second", Status::FailedDirty).await;
+    let cause = head.failure.unwrap().cause;
+    assert!(cause.contains("could not be undone"), "{cause}");
+    assert!(!lock(&world).await.doubts.is_empty());
+}
+
+#[tokio::test]
+async fn a_migration_that_passed_or_never_began_is_no_reason_to_go_back() {
+    // What ran before can live with the data: a halt before the deploy changes nothing.
+    let (world, run) = migrates_again("Migrate").await;
+    let halt = json!({ "order": "halt", "of": { "release": "second" }, "reason": "stop" });
+    world.ordered("devan", halt).await;
+    ends(&world, "Migrate", BuildStatus::Succeeded).await;
+    ends_as_if_unchanged(world, run).await;
+    // What CodeBuild did not start has migrated nothing.
+    let (world, run) = migrates_again("Ask").await;
+    world.builds.refuse(Some((Kind::Denied, "not allowed")));
+    ends_as_if_unchanged(world, run).await;
+}
+
+async fn ends_as_if_unchanged(world: World, mut run: Run) {
+    until(&world, &mut run, "failed-clean").await;
+    world.has_ended("second", Status::FailedClean).await;
+    assert!(!run.path.contains(&"Ship".to_owned()), "{:?}", run.path);
+    let stages = world.builds.ids().into_iter();
+    let mut stages = stages.filter_map(|build| world.stage_of(&build));
+    assert!(stages.all(|stage| !stage.undoes()));
+    let (pipeline, place) = ("shop".parse().unwrap(), "production".parse().unwrap());
+    let ways = world.store.ways_back(&pipeline, &place).await.unwrap();
+    assert!(ways.taken_back.is_empty());
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use gatewright_aws::store::{
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_aws::{Clock, Kind};
 use gatewright_domain::ledger::Fact;
-use gatewright_domain::pipeline::{Build, Effect, Stage};
+use gatewright_domain::pipeline::{Build, Effect, Migration, Stage};
 use gatewright_domain::release::{StageRecord, StageStatus, has_changed};
 use gatewright_domain::undo::Outcome;
 use gatewright_domain::wait::{Answer, Awaited, Wait};
@@ -181,14 +181,22 @@ async fn answer<T: Table>(
 
 /// Whether the release may have begun to change the stage's environment. A deploy
 /// that a halt, a lost lock, a used-up budget or CodeBuild refused has not: there is
-/// nothing to undo, and its version is not to blame.
+/// nothing to undo, and its version is not to blame. A reversible migration ahead of
+/// the deploy has when it did not pass; with one that did, what ran before can live.
 async fn has_begun<T: Table>(
     store: &Store<T>,
     running: &Running,
     stage: &Stage,
 ) -> Result<bool, Failure> {
     let records = store.stages(&running.head.value.release).await?;
-    let change = |r: &StageRecord| r.deploys && r.effect != Some(Effect::Undo);
+    // One that other routes share is undone on the deploy's own.
+    let mine = |name| running.route().is_none_or(|route| route.runs(name));
+    let follows = stage.of.as_ref().is_some_and(mine);
+    let change = |r: &StageRecord| {
+        let deployed = r.deploys && r.effect != Some(Effect::Undo);
+        let migrated = r.migration == Some(Migration::Reversible);
+        deployed || (migrated && follows && r.status != StageStatus::Passed)
+    };
     Ok(records
         .iter()
         .any(|r| change(r) && r.environment == stage.environment && r.build_may_have_run()))

@@ -100,7 +100,8 @@ pub(super) fn of_stage(
     let mut made = Vec::new();
     if stage.is_cleared() {
         // Of the stage itself nothing has changed yet, so a deploy has nothing to
-        // undo; a migration after a deploy leads to that deploy's way back.
+        // undo; a migration leads to its deploy's way back, which knows whether
+        // there is anything to undo.
         let before = match (otherwise, &stage.work) {
             (Otherwise::Goes(_), Work::Deploy(_)) => Otherwise::Goes(FINISH),
             (other, _) => other,

@@ -308,7 +308,7 @@ pub(crate) static SERIES: Object = Object {
 pub(crate) static ROLLBACK: Object = Object {
     name: "rollback",
     what: "a rollback",
-    doc: "Going back to what ran before. Automatic: whatever fails after a deploy into the environment began, until the release works somewhere else, leads to the stage `<deploy>: roll back`, which runs from the commit of what ran before. The first deploy into an environment has nothing to go back to: when it fails, the release ends `failed-dirty`. An approval that is rejected undoes nothing. Nothing is undone by itself after a `forward-only` migration of the same release: it then ends `failed-dirty`. By hand: `gatewright rollback ID ENVIRONMENT --reason TEXT`; where it asks for a quorum, its approval expires after an hour. What was taken back stays back until somebody lifts that.",
+    doc: "Going back to what ran before. Automatic: whatever fails after a deploy into the environment began, until the release works somewhere else, leads to the stage `<deploy>: roll back`, which runs from the commit of what ran before. So does a `reversible` migration of its own stage ahead of the deploy; one that passed needs no way back as long as the deploy has not begun. The first deploy into an environment has nothing to go back to: when it fails, the release ends `failed-dirty`. An approval that is rejected undoes nothing. Nothing is undone by itself after a `forward-only` migration of the same release: it then ends `failed-dirty`. By hand: `gatewright rollback ID ENVIRONMENT --reason TEXT`; where it asks for a quorum, its approval expires after an hour. What was taken back stays back until somebody lifts that.",
     keys: &[
         default(
             "automatic",

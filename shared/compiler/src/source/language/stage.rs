@@ -121,7 +121,7 @@ const IN: Key = optional(
 const MIGRATION: Key = optional(
     "migration",
     Kind::Word(MIGRATIONS),
-    "Of a build or deploy in an environment: it changes the environment's data, and is cleared and locked like a deploy: not during a freeze, outside the windows, under a hold, beside another release or for a version that may not be deployed. It runs alone, and the deploy after it is cleared again. `forward-only`: no older version is put on top of it by itself, and by hand only by somebody who types which migration that leads across. `reversible`: what ran before can live with the data, or the way back takes it along.",
+    "Of a build or deploy in an environment: it changes the environment's data, and is cleared and locked like a deploy: not during a freeze, outside the windows, under a hold, beside another release or for a version that may not be deployed. It runs alone, and the deploy after it is cleared again. `forward-only`: no older version is put on top of it by itself, and by hand only by somebody who types which migration that leads across. `reversible`: what ran before can live with the data, or the way back takes it along; so where the environment undoes itself, one that fails ahead of the first deploy of all its routes leads to that deploy's way back.",
 );
 
 /// A stage.

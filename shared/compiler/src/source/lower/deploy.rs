@@ -7,8 +7,10 @@ use crate::source::pipeline::RawPipeline;
 use crate::source::stage::RawStage;
 use crate::source::strategy::Takeover;
 use gatewright_domain::gate::Gate;
+use gatewright_domain::ids::StageName;
 use gatewright_domain::pipeline::{
-    Build, Deploy, Effect, Pause, Seconds, Stage, Step, Variable, Watching, Work,
+    Build, Deploy, Effect, Migration, Pause, Seconds, Stage, Step, Trigger, Variable, Watching,
+    Work,
 };
 
 /// What one written stage becomes: itself and, for a deploy, what follows from
@@ -165,7 +167,11 @@ fn services(takeover: &Takeover) -> impl Iterator<Item = (&'static str, &String)
 
 /// All stages in order, those that undo a failed deploy at the end; and on every
 /// stage that one of them answers for, its name.
-pub(super) fn with_rollbacks(families: Vec<Vec<Stage>>, raw: &RawPipeline) -> Vec<Stage> {
+pub(super) fn with_rollbacks(
+    families: Vec<Vec<Stage>>,
+    raw: &RawPipeline,
+    triggers: &[Trigger],
+) -> Vec<Stage> {
     let mut stages: Vec<Stage> = families.into_iter().flatten().collect();
     let mut undoing = Vec::new();
     for index in 0..stages.len() {
@@ -174,6 +180,9 @@ pub(super) fn with_rollbacks(families: Vec<Vec<Stage>>, raw: &RawPipeline) -> Ve
         };
         for stage in answered_for(&mut stages[index..]) {
             stage.on_failure = Some(undo.name.clone());
+        }
+        for at in migrations_before(&stages, index, triggers) {
+            stages[at].on_failure = Some(undo.name.clone());
         }
         undoing.push(undo);
     }
@@ -205,6 +214,27 @@ fn undo(stage: &Stage, raw: &RawPipeline) -> Option<Stage> {
         migration: None,
         on_failure: None,
     })
+}
+
+/// Where the stages are that migrate ahead of the deploy at `index`, in its
+/// environment, so that what ran before can live with the data: those whose routes
+/// all change the version there with this deploy first.
+fn migrations_before(stages: &[Stage], index: usize, triggers: &[Trigger]) -> Vec<usize> {
+    let environment = &stages[index].environment;
+    let deploys_first = |name: &StageName| {
+        let mut routes = triggers.iter().filter(|route| route.runs(name));
+        routes.all(|route| {
+            let deploys = |s: &&Stage| s.deploy().is_some() && &s.environment == environment;
+            let first = stages.iter().filter(deploys).find(|s| route.runs(&s.name));
+            first.is_some_and(|first| first.name == stages[index].name)
+        })
+    };
+    let ahead = stages[..index].iter().enumerate();
+    let ahead = ahead.filter(|(_, stage)| {
+        let build = matches!(stage.work, Work::Build(_)) && &stage.environment == environment;
+        build && stage.migration == Some(Migration::Reversible) && deploys_first(&stage.name)
+    });
+    ahead.map(|(at, _)| at).collect()
 }
 
 /// Of the stages from a deploy on: itself, what was made from it, and the builds

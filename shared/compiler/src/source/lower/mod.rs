@@ -51,7 +51,6 @@ pub(crate) fn lower(raw: &RawPipeline, routes: &[Route<'_>]) -> Option<Definitio
         description: raw.description.clone(),
         region: raw.region.clone()?,
         source: raw.source.clone()?,
-        triggers,
         artifacts: raw
             .artifacts
             .iter()
@@ -65,7 +64,8 @@ pub(crate) fn lower(raw: &RawPipeline, routes: &[Route<'_>]) -> Option<Definitio
                 Some((environment.name.clone(), environment.environment.clone()))
             })
             .collect::<Option<_>>()?,
-        stages: deploy::with_rollbacks(families, raw),
+        stages: deploy::with_rollbacks(families, raw, &triggers),
+        triggers,
         groups,
         downstream: raw.downstream.iter().map(|p| p.value.clone()).collect(),
         notify: raw.notify.clone(),
