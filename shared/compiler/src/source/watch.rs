@@ -69,8 +69,8 @@ pub(crate) fn read(of: &Fields<'_>, pauses: Option<&[Seconds]>, sink: &Sink) -> 
         return None;
     };
     let items = fields::list(node, "watch", sink)?;
-    let all = of.entry("blue-green").is_some();
-    let read = |item| entry(item, all, sink);
+    let share = Share::of(of, pauses);
+    let read = |item| entry(item, share, sink);
     let watch: Vec<Watch> = items.iter().filter_map(read).collect();
     let (warm_up, decide_within) = (warm_up?, within?);
     if items.is_empty() {
@@ -88,6 +88,28 @@ pub(crate) fn read(of: &Fields<'_>, pauses: Option<&[Seconds]>, sink: &Sink) -> 
         warm_up,
         decide_within,
     })
+}
+
+/// With how much of the traffic the new version is watched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// With shares of it, beside the old version.
+    Parts,
+    /// With shares of it, and at last with all.
+    PartsAndAll,
+    /// With all of it: the old version has no numbers meanwhile.
+    All,
+}
+
+impl Share {
+    fn of(strategy: &Fields<'_>, pauses: Option<&[Seconds]>) -> Self {
+        let parts = pauses.is_none_or(|pauses| pauses.len() > 1);
+        match (strategy.entry("blue-green").is_some(), parts) {
+            (false, _) => Self::Parts,
+            (true, true) => Self::PartsAndAll,
+            (true, false) => Self::All,
+        }
+    }
 }
 
 /// Whether there is time to measure anything.
@@ -125,8 +147,7 @@ fn long_enough(
     }
 }
 
-/// `all`: whether the new version is also watched with all of the traffic.
-fn entry(node: &Node, all: bool, sink: &Sink) -> Option<Watch> {
+fn entry(node: &Node, share: Share, sink: &Sink) -> Option<Watch> {
     let of = Fields::of(node, &node.at, &language::WATCH, sink)?;
     let metric = of
         .required("metric")
@@ -150,7 +171,7 @@ fn entry(node: &Node, all: bool, sink: &Sink) -> Option<Watch> {
         );
         false
     } else {
-        measured(&of, &metric.at, metric.value, all, sink)
+        measured(&of, &metric.at, metric.value, share, sink)
             & within(&of, metric.value, at_most.as_ref(), sink)
             & apart(&of, new.as_ref(), old.as_ref(), sink)
     };
@@ -192,7 +213,7 @@ fn alone(of: &Fields<'_>, metric: &str, sink: &Sink) -> bool {
 }
 
 /// Numbers have a place and a limit.
-fn measured(of: &Fields<'_>, at: &Span, metric: &str, all: bool, sink: &Sink) -> bool {
+fn measured(of: &Fields<'_>, at: &Span, metric: &str, share: Share, sink: &Sink) -> bool {
     let has = |key| of.entry(key).is_some();
     let mut whole = true;
     let mut wrong = |at: &Span, message: String, help: &str| {
@@ -216,6 +237,13 @@ fn measured(of: &Fields<'_>, at: &Span, metric: &str, all: bool, sink: &Sink) ->
         );
     }
     match (of.entry("old"), of.entry("at-most-times-old")) {
+        (Some((at, _)), _) | (None, Some((at, _))) if share == Share::All => wrong(
+            at,
+            format!(
+                "{metric} is compared with nothing: it is watched after the switch, when the old version has no traffic"
+            ),
+            "remove `old` and `at-most-times-old`, and judge by `at-most` alone; or let the new version have a share first: `canary: { steps: [10, 100] }`",
+        ),
         (Some((at, _)), None) => wrong(
             at,
             "old is compared with nothing: \"at-most-times-old\" is missing".to_owned(),
@@ -227,7 +255,7 @@ fn measured(of: &Fields<'_>, at: &Span, metric: &str, all: bool, sink: &Sink) ->
                 .to_owned(),
             "write `old: { namespace: NAMESPACE, name: METRIC, dimensions: { NAME: VALUE } }`",
         ),
-        (Some(_), Some((at, _))) if all && !has("at-most") => wrong(
+        (Some(_), Some((at, _))) if share == Share::PartsAndAll && !has("at-most") => wrong(
             at,
             format!(
                 "{metric} needs \"at-most\" too: after the switch the old version has no traffic, and nothing is left to compare with"

@@ -237,7 +237,7 @@ pub(crate) static WATCH: Object = Object {
         optional(
             "old",
             NUMBER,
-            "Where the old version's number is, to compare with in the same minutes: in the same unit, with the same statistic.",
+            "Where the old version's number is, to compare with in the same minutes: in the same unit, with the same statistic. Only where the new version has a share of the traffic first: blue-green without a canary has nothing to compare with.",
         ),
         optional(
             "at-most-times-old",
