@@ -241,10 +241,7 @@ fn artifacts(pipeline: &Pipeline, lines: &mut Lines) {
             2,
             "what is deployed; the workflow builds nothing that is known by a digest",
         );
-        lines.put(
-            2,
-            "source: { type: archive, path: dist/source.zip, keep: 10 }",
-        );
+        lines.put(2, "source: { type: archive, path: dist/source.zip }");
     }
     lines.put(0, "");
 }

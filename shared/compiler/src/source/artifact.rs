@@ -14,9 +14,7 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Art
     let kind = of
         .required("type")
         .and_then(|n| fields::one_of(n, "an artifact's type", language::ARTIFACT_TYPES, sink));
-    let keep = of
-        .get("keep")
-        .map_or(Some(20), |n| fields::count(n, "keep", 1..=10_000, sink));
+    let keep = keep(&of, kind.as_ref().map(|kind| kind.value), sink);
     let version = of.get("version").map_or(Some(Versioning::Commit), |n| {
         let word = fields::one_of(n, "version", language::VERSIONS, sink)?;
         Some(match word.value {
@@ -56,6 +54,27 @@ pub(crate) fn read(key: &Marked<String>, node: &Node, sink: &Sink) -> Option<Art
             signed: signed?,
         })
     })
+}
+
+/// How many images a repository keeps; nothing else is counted.
+fn keep(of: &Fields<'_>, kind: Option<&str>, sink: &Sink) -> Option<u32> {
+    let Some((at, node)) = of.entry("keep") else {
+        return Some(20);
+    };
+    let keep = fields::count(node, "keep", 1..=10_000, sink)?;
+    match kind {
+        Some(kind) if kind != "image" => {
+            sink.error_help(
+                at,
+                format!(
+                    "an artifact of type {kind} is not counted: all of them are kept, so keep means nothing"
+                ),
+                "remove this line; it says how many images an ECR repository keeps",
+            );
+            None
+        }
+        Some(_) | None => Some(keep),
+    }
 }
 
 /// Whether it is signed; that is said of images only.

@@ -179,7 +179,7 @@ pub(crate) static ARTIFACT: Object = Object {
             "keep",
             Kind::Count(1, 10_000),
             "`20`",
-            "How many are kept; what is deployed is kept anyway.",
+            "Of an `image`: how many builds its repository keeps, by their tags; what is deployed is kept anyway, and so is every image with a semantic version (`version: semver`), also when each build pushes one. Archives, plans and files are all kept: their store can neither count them nor tell which were released.",
         ),
         default(
             "signed",
