@@ -41,7 +41,7 @@ Example:
 JSON:
   {\"pipeline\", \"name\", \"version\", \"ref\", \"admitted\", \"cause\"?, \"route\"?, \"refused\": {\"error\", \"why\"}?,
     \"stages\": [{\"name\", \"kind\": \"build\"|\"deploy\"|\"approval\"|\"watch\"|\"pause\", \"of\"?, \"group\"?, \"environment\"?,
-      \"protected\", \"artifact\"?, \"produces\"?, \"steps\": [name], \"gates\": [text], \"seconds\", \"retries\",
+      \"protected\", \"artifact\"?, \"produces\"?, \"kept\"?, \"steps\": [name], \"gates\": [text], \"seconds\", \"retries\",
       \"asked\": [{\"group\", \"title\", \"count\", \"people\": [name], \"excluded\": [name]}], \"reachable\"?, \"on_failure\"?}],
     \"groups\": [{\"name\", \"kind\": \"matrix\"|\"parallel\", \"stages\": [name], \"fail_fast\"}], \"ways_back\": [stage],
     \"environments\": [{\"name\", \"protected\", \"strategy\", \"rollback\": \"automatic\"|\"manual\", \"windows\": [text],

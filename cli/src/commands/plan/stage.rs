@@ -4,7 +4,7 @@ use gatewright_domain::PersonId;
 use gatewright_domain::approval::standing;
 use gatewright_domain::people::{Directory, Person};
 use gatewright_domain::pipeline::{
-    Approval, Definition, Migration, Quorum, Stage as Defined, Work,
+    Approval, Definition, Migration, Quorum, Stage as Defined, Versioning, Work,
 };
 use gatewright_views::asked;
 use serde::Serialize;
@@ -20,6 +20,8 @@ pub struct Stage {
     pub protected: bool,
     pub artifact: Option<String>,
     pub produces: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
     pub steps: Vec<String>,
     pub gates: Vec<String>,
     pub seconds: i64,
@@ -72,6 +74,7 @@ pub fn planned(
         protected: about.is_some_and(|environment| environment.protected),
         artifact: stage.deploy().map(|deploy| deploy.artifacts.join(", ")),
         produces: build.and_then(|build| build.produces.clone()),
+        kept: build.and_then(|build| kept(definition, build.produces.as_ref()?)),
         steps: steps.map(|step| step.name.clone()).collect(),
         gates: stage
             .gates
@@ -86,6 +89,19 @@ pub fn planned(
         migration: stage.migration,
         on_failure: stage.on_failure.as_ref().map(ToString::to_string),
     }
+}
+
+/// What a registry never lets go of what is produced, where builds may fill it: it
+/// cannot tell a version that was released from one that a build made up.
+fn kept(definition: &Definition, produces: &str) -> Option<String> {
+    let artifact = definition.artifacts.get(produces)?;
+    let repository = artifact.repository()?;
+    (artifact.version == Versioning::Semver).then(|| {
+        format!(
+            "in {repository} for ever where the build pushes a tag like 1.2.3 or 1.2.3-main.4; otherwise while it is deployed, or one of the last {}",
+            artifact.keep
+        )
+    })
 }
 
 /// The word for what a stage does.

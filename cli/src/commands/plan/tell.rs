@@ -245,6 +245,7 @@ impl Stage {
                 .map(|made| format!("{}, pinned by its digest from here on", line(made)))
                 .collect(),
         );
+        rows("kept", self.kept.iter().map(|kept| line(kept)).collect());
         rows("asks", self.asked.iter().map(Asked::told).collect());
         let quorum = self.reachable.iter().map(|reachable| match reachable {
             true => paint(GOOD, "can be reached"),
