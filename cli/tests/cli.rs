@@ -291,6 +291,7 @@ fn what_to_do_by_hand_needs_no_connection() {
         "doubts",
         "runs",
         "back_to",
+        "careful",
         "others",
         "sections",
         "unknown",
