@@ -98,5 +98,7 @@ async fn answer(cli: &Cli, out: &Out) -> Result<Code, Failed> {
         Command::Apply(args) => commands::apply::run(args, at, out).await,
         Command::Local(Local::Up(args)) => local::up::run(args, out).await,
         Command::Local(Local::Demo(args)) => local::demo::run(args, out).await,
+        Command::Local(Local::Metric(args)) => local::metric::metric(args, at, out).await,
+        Command::Local(Local::Alarm(args)) => local::metric::alarm(args, at, out).await,
     }
 }

@@ -41,6 +41,8 @@ fn every_command_helps_with_an_example() {
         "versions",
         "local up",
         "local demo",
+        "local metric",
+        "local alarm",
     ];
     for command in commands {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();

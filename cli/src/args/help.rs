@@ -153,6 +153,28 @@ JSON, once it is up:
   {\"connection\", \"inbox\", \"pages\", \"table\", \"machines\": {pipeline: arn},
     \"rollbacks\": {pipeline: arn}, \"endpoint\"}";
 
+pub const METRIC: &str = "\
+Puts the number several times a second, as an application would: on the laptop, a minute of a watch
+takes a second, and each needs its number. Let it run while a release is watched, in a second
+terminal. Only the laptop's emulator is written to.
+
+Example:
+  gatewright local metric Shop ErrorRate 0.2 --dimension Service=preview
+  gatewright local metric Shop Latency 900 --for 30s      # beyond a limit of 800: it is undone
+
+JSON, at the end:
+  {\"namespace\", \"name\", \"value\"}";
+
+pub const ALARM: &str = "\
+An alarm that is not there is made. Only the laptop's emulator is written to.
+
+Example:
+  gatewright local alarm shop-hosts OK
+  gatewright local alarm shop-hosts ALARM      # what is watched is undone at once
+
+JSON:
+  {\"alarm\", \"state\"}";
+
 pub const DEMO: &str = "\
 Exits with 0 when the scenario ended as it should (good: succeeded; the others: failed-clean, for
 its reason) and the emulator denied no call. A good one leaves its times in .stack/demo.json.

@@ -1,9 +1,10 @@
-//! `local up` and `local demo`.
+//! `local up`, `local demo`, and what a rollout there is judged by.
 
 use super::help;
-use super::values::parse_source;
+use super::values::{parse_dimension, parse_duration, parse_number, parse_source};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The laptop stack.
 #[derive(Debug, Subcommand)]
@@ -14,6 +15,68 @@ pub enum Local {
     /// Bring a stack up, release on it, and tell how it went: what `make demo` runs
     #[command(after_long_help = help::DEMO)]
     Demo(Demo),
+    /// Put a number into the laptop's CloudWatch, for a rollout that is watched
+    #[command(after_long_help = help::METRIC)]
+    Metric(Metric),
+    /// Put an alarm of the laptop's CloudWatch into a state
+    #[command(after_long_help = help::ALARM)]
+    Alarm(Alarm),
+}
+
+/// `local metric`.
+#[derive(Debug, Args)]
+pub struct Metric {
+    /// Its namespace, as in the definition's `watch`
+    #[arg(value_name = "NAMESPACE")]
+    pub namespace: String,
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// What it is from now on
+    #[arg(value_name = "VALUE", value_parser = parse_number)]
+    pub value: f64,
+    /// A dimension; all that the definition names must be there, and no other
+    #[arg(long = "dimension", value_name = "NAME=VALUE", value_parser = parse_dimension)]
+    pub dimensions: Vec<(String, String)>,
+    /// For how long [default: until Ctrl-C]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub lasts: Option<Duration>,
+}
+
+/// `local alarm`.
+#[derive(Debug, Args)]
+pub struct Alarm {
+    /// Its name, as in the definition's `watch`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Its state
+    #[arg(value_enum, value_name = "STATE", ignore_case = true)]
+    pub state: AlarmState,
+}
+
+/// An alarm's state, in CloudWatch's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AlarmState {
+    /// All is well
+    #[value(name = "OK")]
+    Ok,
+    /// It is not
+    #[value(name = "ALARM")]
+    Alarm,
+    /// Nobody can tell
+    #[value(name = "INSUFFICIENT_DATA")]
+    InsufficientData,
+}
+
+impl AlarmState {
+    /// CloudWatch's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Alarm => "ALARM",
+            Self::InsufficientData => "INSUFFICIENT_DATA",
+        }
+    }
 }
 
 /// `local up`.

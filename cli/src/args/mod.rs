@@ -15,7 +15,7 @@ pub use definitions::{
     Apply, Compile, Diff, Format, Graph, Import, Init, Kind, Plan, Start, Validate, Versions,
     WorkflowFile,
 };
-pub use local::{Demo, Local, Scenario, Up};
+pub use local::{Alarm, Demo, Local, Metric, Scenario, Up};
 pub use orders::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Unhold, Why};
 pub use trigger::Asked;
 pub use undo::{Lift, Resolve, Rollback};

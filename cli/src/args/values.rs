@@ -45,9 +45,40 @@ pub(super) fn parse_source(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+/// `NAME=VALUE`, as CloudWatch tells metrics of one name apart.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn parse_dimension(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("it must be NAME=VALUE, such as Service=preview".to_owned()),
+    }
+}
+
+/// A number that can be measured.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn parse_number(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "it must be a number, such as 0.5".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dimension_and_a_number_are_what_cloudwatch_takes() {
+        let read = parse_dimension("Url=/a?b=1");
+        assert_eq!(read, Ok(("Url".to_owned(), "/a?b=1".to_owned())));
+        assert!(parse_dimension("only").is_err() && parse_dimension("=x").is_err());
+        assert_eq!(parse_number("0.5"), Ok(0.5));
+        assert!(parse_number("NaN").is_err() && parse_number("1 %").is_err());
+    }
 
     #[test]
     fn times_have_a_unit() {
