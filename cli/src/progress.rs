@@ -329,6 +329,7 @@ pub struct Shown<'a> {
     ended_at: Option<Timestamp>,
     stage: Option<&'a str>,
     failure: Option<&'a gatewright_domain::release::Failure>,
+    halted: Option<&'a gatewright_domain::control::Halted>,
     flags: &'a [gatewright_domain::undo::Flag],
     waits_for: Option<WaitsFor<'a>>,
     stages: Vec<Stage>,
@@ -360,6 +361,7 @@ impl<'a> Shown<'a> {
             ended_at: head.ended_at,
             stage: head.stage.as_ref().map(|s| s.as_str()),
             failure: head.failure.as_ref(),
+            halted: story.halted.as_ref(),
             flags: &head.flags,
             waits_for: story.waits_for().map(|waits| WaitsFor {
                 environment: waits.environment.as_str(),

@@ -1,11 +1,13 @@
 //! All that is recorded of one release.
 
 use crate::error::Failed;
+use crate::style::{BAD, paint};
 use gatewright_aws::Store;
 use gatewright_aws::store::StoreError;
 use gatewright_aws::table::Table;
 use gatewright_domain::approval::{Decision, Request, State};
-use gatewright_domain::decide::Obstacle;
+use gatewright_domain::control::Halted;
+use gatewright_domain::decide::{Obstacle, halt_in_force};
 use gatewright_domain::ledger::{Broken, Event, Fact, verify};
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::Definition;
@@ -41,6 +43,8 @@ pub struct Story {
     pub events: Vec<Event>,
     /// Who is who now.
     pub directory: Directory,
+    /// The halt in force of it.
+    pub halted: Option<Halted>,
 }
 
 impl Story {
@@ -68,7 +72,9 @@ impl Story {
             Err(StoreError::Missing(_)) => Directory::default(),
             Err(error) => return Err(error.into()),
         };
+        let controls = store.controls().await?.controls;
         Ok(Some(Self {
+            halted: halt_in_force(&head, &controls),
             definition: store.definition(&head.pipeline, &head.version).await?,
             records: store.stages(release).await?,
             events,
@@ -91,6 +97,13 @@ impl Story {
     pub fn open(&self) -> Option<Asked<'_>> {
         self.asked()
             .find(|asked| asked.request.state == State::Open)
+    }
+
+    /// That it is halted, and what ends that, in lines; nothing when it is not.
+    pub fn halt_lines(&self) -> Vec<String> {
+        let halted = self.halted.iter();
+        let lines = halted.flat_map(|halt| [words::halted(halt), words::halt_means(halt)]);
+        lines.map(|line| paint(BAD, line)).collect()
     }
 
     /// The environment that it waits for, if it waits for one.

@@ -155,6 +155,8 @@ impl<'a> Screen<'a> {
         if !self.headed {
             self.headed = true;
             self.out.line(headline(&story.head, now));
+            let halted = story.halt_lines().into_iter();
+            halted.for_each(|line| self.out.line(line));
         }
         let stages = stages(story);
         let width = widest(stages.iter().map(|stage| stage.name.as_str()));

@@ -30,6 +30,7 @@ Example:
 JSON of one release; with --watch, one such line a change:
   {\"title\", \"release\", \"pipeline\", \"number\"?, \"status\": \"running\"|\"succeeded\"|\"failed-clean\"|\"failed-dirty\",
     \"commit\"?, \"ref\"?, \"author\"?, \"started_at\", \"ended_at\"?, \"stage\"?, \"failure\": {\"stage\"?, \"error\", \"cause\"}?,
+    \"halted\": {\"of\", \"by\", \"at\", \"reason\"}?,
     \"flags\": [{\"environment\", \"title\", \"commit\", \"same\"?, \"why\"}],
     \"waits_for\": {\"environment\", \"because\": [{\"kind\", ..}], \"given_up\"?}?,
     \"stages\": [{\"name\", \"state\": \"ahead\"|\"running\"|\"waiting\"|\"passed\"|\"failed\"|\"not-reached\", \"attempt\",
@@ -106,14 +107,14 @@ Example:
 
 JSON, as GET /api/releases/<id> has it:
   {\"release\": head, \"title\", \"stages\": [record], \"approvals\": [{\"request\", \"decisions\"}],
-    \"ledger\": [event], \"ledger_verified\", \"ledger_broken\"?, \"deployed\": {environment: digest}}";
+    \"ledger\": [event], \"ledger_verified\", \"ledger_broken\"?, \"halted\"?, \"deployed\": {environment: digest}}";
 
 pub const EXPLAIN: &str = "\
 Example:
   gatewright explain pl-gps-001#142
 
 JSON:
-  {\"title\", \"release\", \"status\", \"why\": [text], \"helps\": [text],
+  {\"title\", \"release\", \"status\", \"halted\"?, \"why\": [text], \"helps\": [text],
     \"by_hand\": [{\"environment\", \"commands\": [text], \"all\": command}]}";
 
 pub const RUNBOOK: &str = "\

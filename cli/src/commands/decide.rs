@@ -7,7 +7,7 @@ use crate::out::Out;
 use crate::progress::{flags, headline, lines, stages};
 use crate::signed::{self, What};
 use crate::story::Story;
-use crate::style::{BAD, GOOD, HEAD, WAITING, paint};
+use crate::style::{BAD, COPY, GOOD, HEAD, WAITING, paint};
 use gatewright_aws::{Clock, SystemClock};
 use gatewright_domain::Timestamp;
 use gatewright_domain::approval::{Choice, Request};
@@ -110,6 +110,7 @@ pub fn ballot(story: &Story, asked: &Asked<'_>, now: Timestamp) -> Vec<String> {
         ..
     } = asked.request;
     let mut told = vec![headline(&story.head, now)];
+    told.extend(story.halt_lines());
     if let Some(message) = story
         .head
         .trigger
@@ -153,7 +154,14 @@ fn told(choice: Choice, answer: &Value, story: &Story) -> String {
         Choice::Reject => paint(BAD, "rejected"),
     };
     let then = match answer["request"].as_str() {
-        Some("approved") => "; the quorum is complete, the release goes on".to_owned(),
+        Some("approved") => match &story.halted {
+            None => "; the quorum is complete, the release goes on".to_owned(),
+            Some(halt) => format!(
+                "; the quorum is complete, but the release is halted by {} and ends before its next step, unless this comes first: {}",
+                halt.said.by,
+                paint(COPY, words::resumes(halt))
+            ),
+        },
         Some("rejected") => "; the release ends".to_owned(),
         _ => {
             let missing = answer["missing"].as_array().into_iter().flatten();
@@ -187,6 +195,28 @@ mod tests {
         let failed = open(&story).unwrap_err();
         assert_eq!(failed.code, Code::Refused);
         assert_eq!(failed.what, "pl-gps-001#1 asks for no approval");
+    }
+
+    #[tokio::test]
+    async fn an_approval_of_a_halted_release_does_not_say_that_it_goes_on() {
+        let example = Example::waiting_for_approval().await;
+        example.halted().await;
+        let story = example.story().await;
+        let shown = ballot(&story, &open(&story).unwrap(), example.now());
+        let shown = plain(&shown.join("\n"));
+        assert!(shown.contains("It is halted by anna since"), "{shown}");
+        let answer = json!({ "person": "priya", "request": "approved" });
+        assert_eq!(
+            plain(&told(Choice::Approve, &answer, &story)),
+            "Priya Raman approved pl-gps-001#1; the quorum is complete, but the release is halted by anna and ends before its next step, unless this comes first: gatewright resume cp-1 --reason TEXT"
+        );
+        let told = plain(&crate::commands::status::one(&story, example.now()).join("\n"));
+        assert!(told.contains("It is halted by anna since"), "{told}");
+        let told = plain(&crate::commands::show::told(&story, example.now()).join("\n"));
+        assert!(told.contains("It is halted by anna since"), "{told}");
+        let json = serde_json::to_value(crate::progress::Shown::of(&story)).unwrap();
+        assert_eq!(json["halted"]["by"], "anna");
+        assert_eq!(json["halted"]["of"], json!({ "release": "cp-1" }));
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use gatewright_aws::store::{
 };
 use gatewright_aws::table::{Table, When, Write};
 use gatewright_domain::approval::{Choice, Decision, Request, State, Via};
+use gatewright_domain::control::Said;
 use gatewright_domain::decide::Obstacle;
 use gatewright_domain::evidence::{
     ArtifactEvidence, BuildEvidence, BuildStatus, Percent, ReportResult, ScanEvidence, Severity,
@@ -17,6 +18,7 @@ use gatewright_domain::evidence::{
 use gatewright_domain::given::Stores;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::lock::{Doubt, Lock, Waiting};
+use gatewright_domain::order::Order;
 use gatewright_domain::pipeline::Queue;
 use gatewright_domain::pipeline::{Definition, Work};
 use gatewright_domain::release::{Deployment, Failure, Head, StageRecord, StageStatus, Status};
@@ -184,6 +186,27 @@ impl Example {
         example.commit(vec![queued], |_| {}, fact).await;
         example.clock.pass(60);
         example
+    }
+
+    /// Takes this order of Anna's into force.
+    pub async fn ordered(&self, order: Order) {
+        let seen = self.store.controls().await.unwrap();
+        let by = "anna".parse().unwrap();
+        let (next, given) = seen.controls.give(&by, order, self.now()).unwrap();
+        let writes = seen.writes(&next, &given).unwrap();
+        self.store.table().write(writes.to_vec()).await.unwrap();
+    }
+
+    /// Halts the release itself.
+    pub async fn halted(&self) {
+        let said = Said {
+            by: "anna".parse().unwrap(),
+            at: self.now(),
+            reason: "errors".to_owned(),
+        };
+        let fact = Fact::ReleaseHalted { said: said.clone() };
+        self.commit(Vec::new(), |head| head.halted = Some(said), fact)
+            .await;
     }
 
     /// What is recorded of the release.

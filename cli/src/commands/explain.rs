@@ -48,6 +48,7 @@ pub async fn run(args: &Explain, at: Option<&Path>, out: &Out) -> Result<Code, F
     if out.json {
         out.json(&json!({
             "title": head.title(), "release": head.release, "status": head.status,
+            "halted": story.halted,
             "why": explained.why, "helps": explained.helps, "by_hand": explained.by_hand,
         }));
         return Ok(Code::Done);
@@ -68,11 +69,28 @@ pub async fn run(args: &Explain, at: Option<&Path>, out: &Out) -> Result<Code, F
     Ok(Code::Done)
 }
 
-/// Explains the release of `story`.
+/// Explains the release of `story`: a halt first, because whatever else helps does
+/// not as long as it is in force.
 ///
 /// # Errors
 /// When the record cannot be read.
 pub async fn explained<T: Table>(
+    store: &Store<T>,
+    story: &Story,
+    now: Timestamp,
+) -> Result<Explained, Failed> {
+    let mut explained = stands(store, story, now).await?;
+    if let Some(halt) = &story.halted {
+        let why = [words::halted(halt), words::halt_means(halt)];
+        explained.why.splice(0..0, why);
+        let first = format!("First of all: {}", words::resumes(halt));
+        explained.helps.insert(0, first);
+    }
+    Ok(explained)
+}
+
+/// Where it stands, whatever people have halted.
+async fn stands<T: Table>(
     store: &Store<T>,
     story: &Story,
     now: Timestamp,
@@ -290,6 +308,9 @@ fn between() -> Explained {
 mod tests {
     use super::*;
     use crate::commands::example::Example;
+    use gatewright_domain::decide::halt_in_force;
+    use gatewright_domain::order::{Order, Target};
+    use gatewright_domain::trigger::Cause;
 
     async fn said_of(example: &Example) -> Explained {
         let story = example.story().await;
@@ -306,6 +327,49 @@ mod tests {
     async fn a_release_that_waits_says_who_could_decide_and_who_cannot() {
         let example = Example::waiting_for_approval().await;
         insta::assert_snapshot!(both(&said_of(&example).await));
+    }
+
+    #[tokio::test]
+    async fn a_halt_is_explained_before_everything_else() {
+        let example = Example::waiting_for_approval().await;
+        let halt = |of| Order::Halt {
+            of,
+            reason: "errors".to_owned(),
+        };
+        example.ordered(halt(Target::All)).await;
+        let said = said_of(&example).await;
+        assert!(
+            said.why[0].starts_with("Everything is halted by anna since ")
+                && said.why[0].ends_with(": errors"),
+            "{said:?}"
+        );
+        assert!(said.why[1].ends_with("gatewright resume all --reason TEXT"));
+        assert!(said.why[2].contains("asked"), "the rest follows: {said:?}");
+        // The nearest halt is what is told: first the release's own is to be ended.
+        example.halted().await;
+        let said = said_of(&example).await;
+        assert!(said.why[0].starts_with("It is halted by anna"), "{said:?}");
+        assert_eq!(
+            said.helps[0],
+            "First of all: gatewright resume cp-1 --reason TEXT"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_halt_does_not_concern_what_has_ended_nor_ways_back() {
+        let example = Example::low_coverage().await;
+        let halt = Order::Halt {
+            of: Target::Pipeline("pl-gps-001".parse().unwrap()),
+            reason: "errors".to_owned(),
+        };
+        example.ordered(halt).await;
+        let mut story = example.story().await;
+        assert_eq!(story.halted, None);
+        let controls = example.store.controls().await.unwrap().controls;
+        story.head.status = Status::Running;
+        assert!(halt_in_force(&story.head, &controls).is_some());
+        story.head.trigger.as_mut().unwrap().cause = Some(Cause::Rollback);
+        assert_eq!(halt_in_force(&story.head, &controls), None);
     }
 
     #[tokio::test]

@@ -52,6 +52,7 @@ pub fn document(story: &Story) -> Value {
         "ledger": story.events,
         "ledger_verified": verified.is_ok(),
         "ledger_broken": verified.err().map(|broken| broken.to_string()),
+        "halted": story.halted,
         "deployed": deployed.collect::<serde_json::Map<_, _>>(),
     })
 }
@@ -59,6 +60,7 @@ pub fn document(story: &Story) -> Value {
 /// The story in lines.
 pub fn told(story: &Story, now: Timestamp) -> Vec<String> {
     let mut told = vec![headline(&story.head, now)];
+    told.extend(story.halt_lines());
     told.extend(trigger(story));
     section(
         &mut told,

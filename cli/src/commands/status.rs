@@ -120,6 +120,7 @@ async fn starting(reach: &Reach, named: &str) -> Option<ReleaseId> {
 /// One release in lines.
 pub fn one(story: &Story, now: Timestamp) -> Vec<String> {
     let mut told = vec![headline(&story.head, now)];
+    told.extend(story.halt_lines());
     told.extend(flags(&story.head));
     told.extend(lines(&stages(story), now));
     told.extend(words::ending(

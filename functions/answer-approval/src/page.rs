@@ -8,7 +8,8 @@ use gatewright_aws::links::{ApprovalLink, LinkError, PageNonce, ReadLink};
 use gatewright_aws::slack::Respond;
 use gatewright_aws::table::Table;
 use gatewright_domain::approval::{Choice, Decision, Via};
-use gatewright_domain::decide::Refusal;
+use gatewright_domain::control::Halted;
+use gatewright_domain::decide::{Refusal, halt_in_force};
 use gatewright_domain::{Timestamp, after};
 use gatewright_handler::Failure;
 use gatewright_handler::http::{Request, Response};
@@ -65,6 +66,7 @@ async fn shown<T: Table, C: Clock, R: Respond>(
         }
         None => None,
     };
+    let halted = halted(desk, &case).await?;
     let nonce = desk.links.issue(&PageNonce {
         link: link.clone(),
         expires: after(now, PAGE_SECONDS),
@@ -76,6 +78,7 @@ async fn shown<T: Table, C: Clock, R: Respond>(
         records: &records,
         asked: asked(&case),
         running: running.as_ref(),
+        halted: halted.as_ref(),
         person: &link.person,
         nonce: &nonce,
         release_url: &release_url,
@@ -138,6 +141,7 @@ async fn decided<T: Table, C: Clock, R: Respond>(
 ) -> Result<String, Trouble> {
     let case = Case::read(desk.store, &link.release, link.index).await?;
     let choice = complete(sent, &case).map_err(Trouble::Incomplete)?;
+    let halted = halted(desk, &case).await?;
     let decision = Decision {
         person: link.person.clone(),
         choice,
@@ -154,6 +158,7 @@ async fn decided<T: Table, C: Clock, R: Respond>(
         definition: &case.definition,
         asked: asked(&case),
         decision: &decision,
+        halted: halted.as_ref(),
         outcome: &outcome,
         release_url: &release_url,
     }))
@@ -197,6 +202,14 @@ fn opened<T: Table, C: Clock, R: Respond>(
 ) -> Result<ApprovalLink, LinkError> {
     let token = request.query.get("t").map_or("", String::as_str);
     desk.links.open(token, now)
+}
+
+async fn halted<T: Table, C: Clock, R: Respond>(
+    desk: &Desk<'_, T, C, R>,
+    case: &Case,
+) -> Result<Option<Halted>, Failure> {
+    let controls = desk.store.controls().await?.controls;
+    Ok(halt_in_force(&case.head.value, &controls))
 }
 
 fn asked(case: &Case) -> Asked<'_> {

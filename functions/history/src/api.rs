@@ -64,6 +64,7 @@ async fn release<T: Table>(store: &Store<T>, id: &str) -> Result<Option<Value>, 
         "ledger_verified": verified.is_ok(),
         "ledger_broken": verified.err().map(|broken| broken.to_string()),
         "running": story.running,
+        "halted": story.halted,
     })))
 }
 

@@ -8,6 +8,8 @@ use gatewright_aws::links::{LinkError, Links, ReadLink};
 use gatewright_aws::store::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::approval::{Decision, Request as Approval};
+use gatewright_domain::control::Halted;
+use gatewright_domain::decide::halt_in_force;
 use gatewright_domain::ledger::Event;
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::{Deployment, Head, StageRecord};
@@ -53,6 +55,7 @@ pub(crate) struct Story {
     pub approvals: Vec<(Approval, Vec<Decision>)>,
     pub events: Vec<Event>,
     pub running: Vec<Deployment>,
+    pub halted: Option<Halted>,
 }
 
 impl Story {
@@ -74,7 +77,9 @@ impl Story {
             running.extend(store.current(&head.pipeline, environment).await?);
         }
         let records = store.stages(release).await?;
+        let controls = store.controls().await?.controls;
         Ok(Some(Self {
+            halted: halt_in_force(&head, &controls),
             head,
             definition,
             records,
@@ -152,6 +157,7 @@ async fn shown<T: Table>(
         approvals: &story.approvals,
         events: &story.events,
         running: &story.running,
+        halted: story.halted.as_ref(),
         directory: &directory,
         now,
     })))

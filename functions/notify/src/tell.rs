@@ -9,6 +9,7 @@ use gatewright_aws::slack::{Chat, Message};
 use gatewright_aws::store::StoreError;
 use gatewright_aws::table::{Table, TableError};
 use gatewright_aws::topics::Topics;
+use gatewright_domain::decide::halt_in_force;
 use gatewright_domain::ledger::{Event, Fact};
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::Head;
@@ -110,11 +111,14 @@ async fn in_slack<T: Table, H: Chat, P: Pager, N: Topics, C: Clock>(
         decisions: &decisions,
         directory: &directory,
     });
+    let controls = desk.store.controls().await?.controls;
+    let halted = halt_in_force(head, &controls);
     let view = ReleaseMessage {
         head,
         definition,
         records: &records,
         asked,
+        halted: halted.as_ref(),
         page_url: page,
         now,
     };

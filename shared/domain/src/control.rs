@@ -44,6 +44,27 @@ impl std::fmt::Display for Halt {
     }
 }
 
+/// The halt that is in force of one release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Halted {
+    /// What was halted: the release, its pipeline or everything.
+    pub of: Target,
+    /// Who, when and why.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// `anna halted the release: errors since 14:02`.
+impl std::fmt::Display for Halted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Said { by, reason, .. } = &self.said;
+        match &self.of {
+            Target::Release(_) => write!(f, "{by} halted the release: {reason}"),
+            Target::All | Target::Pipeline(_) => write!(f, "{by} halted {}: {reason}", self.of),
+        }
+    }
+}
+
 /// A time in which nothing is deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freeze {

@@ -9,6 +9,7 @@ use crate::asked::{Asked, name};
 use crate::text::{safe_url, slack};
 use crate::words;
 use gatewright_domain::approval::State;
+use gatewright_domain::control::Halted;
 use gatewright_domain::ledger::Fact;
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::{Deployment, Head, StageRecord, StageStatus, last_attempts};
@@ -24,6 +25,9 @@ const STAGES_MOST: usize = 2_800;
 
 /// How many flags a message holds; the page has all of them.
 const FLAGS_MOST: usize = 3;
+
+/// How many characters the line about a halt may take.
+const HALT_MOST: usize = 250;
 
 /// A message's text, for notifications, and its blocks.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +49,8 @@ pub struct ReleaseMessage<'a> {
     pub records: &'a [StageRecord],
     /// The request that is or was open, with its decisions.
     pub asked: Option<Asked<'a>>,
+    /// The halt in force of the release, if there is one.
+    pub halted: Option<&'a Halted>,
     /// Where the release's page is.
     pub page_url: &'a str,
     /// The time.
@@ -54,12 +60,15 @@ pub struct ReleaseMessage<'a> {
 /// The message of a release as it stands.
 pub fn release_message(view: &ReleaseMessage<'_>) -> SlackMessage {
     let head = view.head;
-    let title = format!("{} {}", head.title(), words::status(head.status));
-    let mut blocks = vec![
-        header(&title),
-        section(&change(view)),
-        section(&stages(view)),
-    ];
+    let halted = view.halted.map_or("", |_| ", halted");
+    let title = format!("{} {}{halted}", head.title(), words::status(head.status));
+    let mut blocks = vec![header(&title)];
+    if let Some(halt) = view.halted {
+        let said = slack(&words::halted(halt), HALT_MOST);
+        blocks.push(section(&format!("⏸ {said}")));
+    }
+    blocks.push(section(&change(view)));
+    blocks.push(section(&stages(view)));
     let ending = words::ending(head, Some(view.definition), view.records);
     if !ending.is_empty() && head.status.has_ended() {
         let said: Vec<String> = ending.iter().take(3).map(|s| slack(s, 900)).collect();

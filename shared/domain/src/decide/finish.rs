@@ -401,7 +401,7 @@ mod tests {
                 error: error.to_owned(),
                 cause: cause.to_owned(),
             };
-            let ended = ending(std::slice::from_ref(&build), Some(caught));
+            let ended = ending(std::slice::from_ref(&build), &[], Some(caught));
             assert_eq!(ended.status, Status::FailedDirty);
             ended.failure.unwrap()
         };

@@ -23,5 +23,5 @@ pub use finish::{Ending, Unproven, ending, in_doubt, unproven};
 pub use obstacle::{Obstacle, are_like};
 pub use promotion::{Promotion, unpassed};
 pub use scan::{ScanSeen, ScanVerdict, judge_scan};
-pub use steer::{may_go_on, stops};
+pub use steer::{halt_in_force, may_go_on, stops};
 pub use watch::{Sample, Samples, WatchSeen, Window, judge_watch};

@@ -1,20 +1,40 @@
 //! Whether people's orders let a release go on.
 
-use crate::control::Controls;
+use crate::control::{Controls, Halted};
 use crate::ids::EnvironmentName;
-use crate::order::UnderWay;
+use crate::order::{Target, UnderWay};
 use crate::release::Head;
+use crate::trigger::Cause;
 use crate::{ErrorName, Timestamp};
 
 /// Why a halt stops the release, if one does. Going back is what a halt of a
 /// pipeline is often ordered for, so it stops a rollback only by name.
 pub fn stops(head: &Head, controls: &Controls, rollback: bool) -> Option<(ErrorName, String)> {
+    let halt = halted(head, controls, rollback)?;
+    Some((ErrorName::Halted, halt.to_string()))
+}
+
+/// The halt in force of a release, for whoever looks at it: what keeps it from
+/// beginning anything more. Nothing of a release that has ended.
+pub fn halt_in_force(head: &Head, controls: &Controls) -> Option<Halted> {
+    let cause = head.trigger.as_ref().and_then(|trigger| trigger.cause);
+    let found = halted(head, controls, cause == Some(Cause::Rollback));
+    found.filter(|_| !head.status.has_ended())
+}
+
+fn halted(head: &Head, controls: &Controls, rollback: bool) -> Option<Halted> {
     if let Some(said) = &head.halted {
-        let why = format!("{} halted the release: {}", said.by, said.reason);
-        return Some((ErrorName::Halted, why));
+        return Some(Halted {
+            of: Target::Release(head.release.clone()),
+            said: said.clone(),
+        });
     }
     let halt = controls.halted(&head.pipeline).filter(|_| !rollback)?;
-    Some((ErrorName::Halted, halt.to_string()))
+    let of = halt.pipeline.clone().map_or(Target::All, Target::Pipeline);
+    Some(Halted {
+        of,
+        said: halt.said.clone(),
+    })
 }
 
 /// Why a release may not begin its next step, if it may not: a halt, or, before a

@@ -5,7 +5,9 @@ use super::parts::{Change, Code, DecisionLine, QuorumLine, Stage, When, github, 
 use super::rendered;
 use crate::asked::Asked;
 use crate::text::{line, listed, relative, safe_url};
+use crate::words;
 use askama::Template;
+use gatewright_domain::control::Halted;
 use gatewright_domain::decide::Outcome;
 use gatewright_domain::evidence::ArtifactEvidence;
 use gatewright_domain::pipeline::Definition;
@@ -52,6 +54,8 @@ pub struct ApprovalView<'a> {
     pub asked: Asked<'a>,
     /// What runs in the environment now.
     pub running: Option<&'a Deployment>,
+    /// The halt in force of the release, if there is one.
+    pub halted: Option<&'a Halted>,
     /// Whom the link was issued to.
     pub person: &'a PersonId,
     /// The page's own nonce, for the form.
@@ -75,6 +79,7 @@ struct Page {
     open: bool,
     expires: When,
     expires_in: String,
+    halted: Vec<String>,
     change: Option<Change>,
     running: Option<Running>,
     artifacts: Vec<(String, Code, String)>,
@@ -123,6 +128,7 @@ pub fn approval(view: &ApprovalView<'_>) -> String {
         open: view.asked.is_open(view.now),
         expires: When::new(request.expires_at),
         expires_in: relative(view.now, request.expires_at),
+        halted: super::parts::halted(view.halted),
         change: Change::of(view.head, Some(view.definition), view.asked.directory),
         running: view.running.map(|now| running(view, now, &artifacts)),
         artifacts: artifacts
@@ -130,7 +136,7 @@ pub fn approval(view: &ApprovalView<'_>) -> String {
             .map(|a| (a.name.clone(), Code::from(&a.digest), a.location.clone()))
             .collect(),
         evidence: (&request.evidence).into(),
-        about: crate::words::asked_about(request).unwrap_or_default(),
+        about: words::asked_about(request).unwrap_or_default(),
         stages: last_attempts(view.records)
             .into_iter()
             .filter(|record| record.index < request.evidence_until())
@@ -182,13 +188,13 @@ fn ballot(view: &ApprovalView<'_>) -> Result<String, String> {
     if view.head.status.has_ended() {
         return Err(format!(
             "The release is over: it {}.",
-            crate::words::status(view.head.status)
+            words::status(view.head.status)
         ));
     }
     if let Some(own) = view.asked.decision_of(view.person) {
         return Err(format!(
             "You {} this {}. {}",
-            crate::words::choice(own.choice),
+            words::choice(own.choice),
             relative(view.now, own.at),
             view.asked.state_words(view.now)
         ));
@@ -197,14 +203,11 @@ fn ballot(view: &ApprovalView<'_>) -> Result<String, String> {
         return Err(view.asked.state_words(view.now));
     }
     match view.asked.if_approved(view.person, view.now) {
-        Ok(Outcome::Approved(_)) => Ok(
-            match next_stage(view.definition, view.head, view.asked.request.index) {
-                Some(next) => {
-                    format!("With your approval everybody has agreed, and “{next}” begins at once.")
-                }
-                None => "With your approval everybody has agreed.".to_owned(),
-            },
-        ),
+        Ok(Outcome::Approved(_)) => {
+            let index = view.asked.request.index;
+            let then = what_follows(view.definition, view.head, index, view.halted);
+            Ok(format!("With your approval everybody has agreed{then}"))
+        }
         Ok(Outcome::Open(standing)) => Ok(format!(
             "After your approval: {}",
             crate::asked::missing(&standing, view.asked.directory)
@@ -212,15 +215,39 @@ fn ballot(view: &ApprovalView<'_>) -> Result<String, String> {
         )),
         Ok(Outcome::Rejected) => Ok(String::new()),
         Err(refusal) => {
-            let (title, helps) = crate::words::refusal(&refusal);
+            let (title, helps) = words::refusal(&refusal);
             Err(format!("{title}: {}. {helps}", line(&refusal.to_string())))
         }
     }
 }
 
-/// The stage after the one at `index` on the release's route, by name.
-pub(super) fn next_stage(definition: &Definition, head: &Head, index: usize) -> Option<String> {
+/// What follows when everybody has agreed at `index`: the rest of a sentence. What
+/// else keeps a deploy waiting then is not known here, so nothing is promised.
+pub(super) fn what_follows(
+    definition: &Definition,
+    head: &Head,
+    index: usize,
+    halted: Option<&Halted>,
+) -> String {
     let mut shown = definition.shown(head.route.as_deref(), |_| false);
-    let (_, stage) = shown.find(|(at, _)| *at > index)?;
-    Some(line(stage.name.as_str()))
+    let next = shown.find(|(at, _)| *at > index).map(|(_, stage)| stage);
+    if halted.is_some() {
+        let next = next.map_or_else(
+            || "before it goes on".to_owned(),
+            |stage| format!("before “{}”", line(stage.name.as_str())),
+        );
+        return format!(
+            "; but the release is halted and ends {next}, unless somebody resumes it first."
+        );
+    }
+    let Some(stage) = next else {
+        return ".".to_owned();
+    };
+    let name = line(stage.name.as_str());
+    match stage.changes().filter(|_| stage.is_cleared()) {
+        Some(environment) => format!(
+            ", and “{name}” begins as soon as {environment} is clear: when no other release, hold, freeze, closed window or soak time is in its way."
+        ),
+        None => format!(", and “{name}” begins at once."),
+    }
 }

@@ -1,12 +1,13 @@
 //! The pages after a decision: what it did, or why it did not count.
 
-use super::approval::next_stage;
+use super::approval::what_follows;
 use super::parts::When;
 use super::rendered;
 use crate::asked::{Asked, missing};
 use crate::text::safe_url;
 use askama::Template;
 use gatewright_domain::approval::{Choice, Decision};
+use gatewright_domain::control::Halted;
 use gatewright_domain::decide::Outcome;
 use gatewright_domain::pipeline::Definition;
 use gatewright_domain::release::Head;
@@ -22,6 +23,8 @@ pub struct DecidedView<'a> {
     pub asked: Asked<'a>,
     /// The decision that was recorded.
     pub decision: &'a Decision,
+    /// The halt in force of the release, if there is one.
+    pub halted: Option<&'a Halted>,
     /// What it did.
     pub outcome: &'a Outcome,
     /// Where the release's page is.
@@ -64,10 +67,10 @@ pub fn decided(view: &DecidedView<'_>) -> String {
     let then = match view.outcome {
         Outcome::Open(standing) => missing(standing, view.asked.directory)
             .unwrap_or_else(|| "Others are still asked.".to_owned()),
-        Outcome::Approved(_) => match next_stage(view.definition, view.head, request.index) {
-            Some(next) => format!("Everybody has agreed. “{next}” begins."),
-            None => "Everybody has agreed.".to_owned(),
-        },
+        Outcome::Approved(_) => {
+            let then = what_follows(view.definition, view.head, request.index, view.halted);
+            format!("Everybody has agreed{then}")
+        }
         Outcome::Rejected => match environment {
             Some(environment) => {
                 format!("The release ends here; it does not change {environment}.")

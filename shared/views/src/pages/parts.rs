@@ -5,6 +5,7 @@ use crate::asked::{Asked, name};
 use crate::text::{line, safe_url, utc};
 use crate::words;
 use gatewright_domain::approval::{Choice, Decision};
+use gatewright_domain::control::Halted;
 use gatewright_domain::evidence::{BuildEvidence, ReportResult, ScanEvidence, Severity};
 use gatewright_domain::gate::{Gate, Judged};
 use gatewright_domain::people::Directory;
@@ -370,4 +371,11 @@ impl DecisionLine {
             evidence: (&decision.evidence).into(),
         }
     }
+}
+
+/// The banner of a release that is halted.
+pub(super) fn halted(halted: Option<&Halted>) -> Vec<String> {
+    let said = halted.into_iter();
+    said.flat_map(|halt| [words::halted(halt), words::halt_means(halt)])
+        .collect()
 }

@@ -7,6 +7,7 @@ use crate::text::{line, listed, relative};
 use crate::words;
 use askama::Template;
 use gatewright_domain::approval::{Decision, Request};
+use gatewright_domain::control::Halted;
 use gatewright_domain::ledger::{Event, Fact, verify};
 use gatewright_domain::people::Directory;
 use gatewright_domain::pipeline::Definition;
@@ -31,6 +32,8 @@ pub struct ReleaseView<'a> {
     pub events: &'a [Event],
     /// What runs now in the pipeline's environments.
     pub running: &'a [Deployment],
+    /// The halt in force of it, if there is one.
+    pub halted: Option<&'a Halted>,
     /// Who is who now.
     pub directory: &'a Directory,
     /// The time.
@@ -52,6 +55,7 @@ struct Page {
     started_ago: String,
     ended: Option<When>,
     took: Option<String>,
+    halted: Vec<String>,
     failure: Vec<String>,
     change: Option<Change>,
     stages: Vec<Stage>,
@@ -108,6 +112,7 @@ pub fn release(view: &ReleaseView<'_>) -> String {
         took: head
             .ended_at
             .map(|end| spoken(end.as_second() - head.started_at.as_second())),
+        halted: super::parts::halted(view.halted),
         failure: words::ending(head, view.definition, view.records),
         change: Change::of(head, view.definition, view.directory),
         stages: stages(view),

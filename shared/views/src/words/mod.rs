@@ -10,7 +10,7 @@ mod watch;
 
 pub use fact::fact;
 pub use helps::{ended, ending, failure, helps, refusal, what_failed};
-pub use obstacle::{obstacle, obstacles, too_early};
+pub use obstacle::{halt_means, halted, obstacle, obstacles, resumes, too_early};
 pub use undo::{careful, flag};
 pub use watch::{asked_about, measured, watch_outcome};
 

@@ -3,9 +3,10 @@
 use super::fact::of_kind;
 use crate::text::{listed, short_line, utc};
 use gatewright_domain::Timestamp;
-use gatewright_domain::control::Said;
+use gatewright_domain::control::{Halted, Said};
 use gatewright_domain::decide::Obstacle;
 use gatewright_domain::ledger::Fact;
+use gatewright_domain::order::Target;
 
 const MOST: usize = 300;
 
@@ -58,6 +59,39 @@ pub fn too_early(until: Option<Timestamp>, given_up: Option<Timestamp>) -> Optio
         "It is given up {}, before that is over: the environment's `wait` is shorter",
         utc(at)
     ))
+}
+
+/// That a release is halted: by whom, since when and why.
+pub fn halted(halt: &Halted) -> String {
+    let what = match &halt.of {
+        Target::Release(_) => "It is halted".to_owned(),
+        Target::Pipeline(pipeline) => format!("All releases of {pipeline} are halted"),
+        Target::All => "Everything is halted".to_owned(),
+    };
+    let Said { by, at, reason } = &halt.said;
+    format!(
+        "{what} by {by} since {}: {}",
+        utc(*at),
+        short_line(reason, MOST)
+    )
+}
+
+/// What becomes of a release that is halted, and what lets it go on.
+pub fn halt_means(halt: &Halted) -> String {
+    format!(
+        "It begins nothing more and ends before its next step, unless this comes first: {}",
+        resumes(halt)
+    )
+}
+
+/// The command that ends a halt.
+pub fn resumes(halt: &Halted) -> String {
+    let what = match &halt.of {
+        Target::Release(release) => release.as_str(),
+        Target::Pipeline(pipeline) => pipeline.as_str(),
+        Target::All => "all",
+    };
+    format!("gatewright resume {what} --reason TEXT")
 }
 
 /// What people ordered of a release, and what it means for its environments.

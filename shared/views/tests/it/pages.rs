@@ -2,6 +2,7 @@ use crate::support::{World, now};
 use base64::Engine as _;
 use gatewright_domain::approval::{Choice, Decision, State, Via};
 use gatewright_domain::decide::Outcome;
+use gatewright_domain::pipeline::{Deploy, Effect, Work};
 use gatewright_domain::release::Status;
 use gatewright_domain::{Digest, after};
 use gatewright_views::pages::*;
@@ -17,6 +18,7 @@ fn approval_for(world: &World, person: &str) -> String {
         records: &world.records,
         asked: world.asked(),
         running: Some(&world.running),
+        halted: world.halted.as_ref(),
         person: &person.parse().unwrap(),
         nonce: "v4.local.nonce",
         release_url: RELEASE,
@@ -32,6 +34,7 @@ fn release_of(world: &World) -> String {
         approvals: &[(world.request.clone(), world.decisions.clone())],
         events: &world.events,
         running: std::slice::from_ref(&world.running),
+        halted: world.halted.as_ref(),
         directory: &world.directory,
         now: now(),
     })
@@ -71,6 +74,7 @@ fn decided_by(world: &World, choice: Choice, reason: &str) -> String {
         definition: &world.definition,
         asked: world.asked(),
         decision: &decision,
+        halted: world.halted.as_ref(),
         outcome: &outcome,
         release_url: RELEASE,
     })
@@ -125,6 +129,43 @@ fn the_page_of_a_watch_says_that_it_does_not_tell_and_shows_the_numbers() {
         assert!(page.contains(said), "{said}: {page}");
     }
     assert!(!approval_for(&World::new(), "devan").contains("do not tell"));
+}
+
+#[test]
+fn the_pages_of_a_halted_release_say_by_whom_and_promise_nothing() {
+    let world = World::halted("errors since 14:02");
+    let said = "All releases of pl-gps-001 are halted by anna since 2026-10-12 09:25 UTC: errors since 14:02";
+    let command = "gatewright resume pl-gps-001 --reason TEXT";
+    for page in [approval_for(&world, "devan"), release_of(&world)] {
+        assert!(page.contains(said) && page.contains(command), "{page}");
+    }
+    let then =
+        "; but the release is halted and ends before “S3”, unless somebody resumes it first.";
+    let decided = decided_by(&world, Choice::Approve, "looks good");
+    for page in [approval_for(&world, "devan"), decided] {
+        assert!(page.contains(then) && !page.contains("at once"), "{page}");
+    }
+}
+
+/// What keeps a deploy waiting is not known to the page, so it promises no time.
+#[test]
+fn an_approval_of_a_deploy_says_what_it_waits_for_and_not_at_once() {
+    let mut world = World::new();
+    let next = &mut world.definition.stages[3];
+    next.environment = Some("production".parse().unwrap());
+    let Work::Build(build) = next.work.clone() else {
+        panic!("{next:?} builds nothing")
+    };
+    next.work = Work::Deploy(Deploy {
+        artifacts: Vec::new(),
+        effect: Effect::Complete,
+        build,
+    });
+    let then = "“S3” begins as soon as production is clear: when no other release, hold, freeze, closed window or soak time is in its way.";
+    let decided = decided_by(&world, Choice::Approve, "looks good");
+    for page in [approval_for(&world, "devan"), decided] {
+        assert!(page.contains(then) && !page.contains("at once"), "{page}");
+    }
 }
 
 #[test]

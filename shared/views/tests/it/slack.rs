@@ -1,5 +1,5 @@
 use crate::facts::facts;
-use crate::support::{World, now};
+use crate::support::{World, halt, now};
 use gatewright_domain::release::{Failure, Status};
 use gatewright_views::slack::{self, ReleaseMessage, SlackMessage};
 use proptest::prelude::*;
@@ -13,6 +13,7 @@ fn message(world: &World, open: bool) -> SlackMessage {
         definition: &world.definition,
         records: &world.records,
         asked: open.then(|| world.asked()),
+        halted: world.halted.as_ref(),
         page_url: PAGE,
         now: now(),
     })
@@ -51,6 +52,21 @@ fn a_release_that_has_ended_has_no_buttons_and_says_what_helps() {
     let shown = shown(&message(&world, true));
     assert!(!shown.contains("\"actions\""));
     assert!(shown.contains("not now") && shown.contains("Talk to the person who rejected"));
+}
+
+#[test]
+fn a_halted_release_says_so_above_everything_else() {
+    let said = message(&World::halted("errors since 14:02"), true);
+    assert!(said.text.ends_with("running, halted"), "{}", said.text);
+    let first = shown(&said);
+    let at = |what: &str| {
+        first
+            .find(what)
+            .unwrap_or_else(|| panic!("{what}: {first}"))
+    };
+    let halted =
+        at("All releases of pl-gps-001 are halted by anna since 2026-10-12 09:25 UTC: errors");
+    assert!(halted < at("Fix the parser"), "{first}");
 }
 
 #[test]
@@ -144,6 +160,7 @@ proptest! {
     #[test]
     fn no_text_from_outside_breaks_slacks_limits(text in hostile(), stages in 1usize..40, ended in any::<bool>()) {
         let mut world = World::with(&text, stages);
+        world.halted = (!ended).then(|| halt(&text));
         if ended {
             world.head.status = Status::FailedDirty;
             world.head.failure = Some(Failure { stage: None, error: text.clone(), cause: text.clone() });

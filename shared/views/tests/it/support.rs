@@ -2,12 +2,14 @@
 //! replaced by a hostile one.
 
 use gatewright_domain::approval::{Choice, Decision, Request, State, Via};
+use gatewright_domain::control::{Halted, Said};
 use gatewright_domain::evidence::{
     ArtifactEvidence, BuildEvidence, BuildStatus, Finding, Measured, Numbers, Percent,
     ReportResult, ScanEvidence, Severity, Tests, WatchEvidence, WatchOutcome,
 };
 use gatewright_domain::gate::Gate;
 use gatewright_domain::ledger::{Event, Fact};
+use gatewright_domain::order::Target;
 use gatewright_domain::people::{Directory, Group, Person};
 use gatewright_domain::pipeline::{Definition, Quorum};
 use gatewright_domain::release::{
@@ -23,6 +25,18 @@ pub fn now() -> Timestamp {
     "2026-10-12T09:30:00Z".parse().unwrap()
 }
 
+/// A halt of the release's pipeline.
+pub fn halt(reason: &str) -> Halted {
+    Halted {
+        of: Target::Pipeline("pl-gps-001".parse().unwrap()),
+        said: Said {
+            by: "anna".parse().unwrap(),
+            at: after(now(), -300),
+            reason: reason.to_owned(),
+        },
+    }
+}
+
 /// All that a view is made from.
 pub struct World {
     pub definition: Definition,
@@ -33,6 +47,7 @@ pub struct World {
     pub decisions: Vec<Decision>,
     pub running: Deployment,
     pub events: Vec<Event>,
+    pub halted: Option<Halted>,
 }
 
 impl World {
@@ -133,6 +148,7 @@ impl World {
             request,
             decisions,
             events,
+            halted: None,
         }
     }
 
@@ -140,6 +156,13 @@ impl World {
     pub fn watched() -> Self {
         let mut world = Self::new();
         world.request.about = Some(watched("shop-hosts"));
+        world
+    }
+
+    /// The same, halted with its pipeline for this reason.
+    pub fn halted(reason: &str) -> Self {
+        let mut world = Self::new();
+        world.halted = Some(halt(reason));
         world
     }
 
