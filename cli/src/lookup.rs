@@ -5,6 +5,7 @@ use crate::error::Failed;
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::release::Head;
+use gatewright_domain::text::did_you_mean;
 use gatewright_domain::{EnvironmentName, PipelineId, ReleaseId};
 
 /// The release that `text` names: an execution's name or ARN, `pl-gps-001#142`,
@@ -71,13 +72,38 @@ pub async fn environment(
                 .help("say which pipeline: PIPELINE/ENVIRONMENT"),
         );
     }
-    found.pop().ok_or_else(|| unknown_environment(text))
+    match found.pop() {
+        Some(found) => Ok(found),
+        None => Err(unknown_environment(&reach.store, &reach.pipelines(), text).await?),
+    }
 }
 
-/// That nothing is called so.
-pub fn unknown_environment(text: &str) -> Failed {
-    Failed::not_found(format!("no pipeline has an environment {text:?}"))
-        .help("`gatewright status` lists them; name one as PIPELINE/ENVIRONMENT")
+/// That no environment is called so, with what was meant.
+async fn unknown_environment<T: Table>(
+    store: &Store<T>,
+    pipelines: &[PipelineId],
+    text: &str,
+) -> Result<Failed, Failed> {
+    let (mut names, mut places) = (Vec::new(), Vec::new());
+    for pipeline in pipelines {
+        let definition = store.live_definition(pipeline).await?;
+        let environments = definition.map(|d| d.environments).unwrap_or_default();
+        for name in environments.keys() {
+            names.push(name.to_string());
+            places.push(format!("{pipeline}/{name}"));
+        }
+    }
+    let whole = text.contains('/');
+    let known = if whole { &places } else { &names };
+    let near = did_you_mean(text, known.iter().map(String::as_str));
+    let failed = Failed::not_found(format!("no pipeline has an environment {text:?}{near}"));
+    if pipelines.iter().any(|pipeline| pipeline.as_str() == text) {
+        let of = format!("{text}/");
+        places.retain(|place| place.starts_with(&of));
+        let help = format!("it is a pipeline: name one of {}", places.join(", "));
+        return Ok(failed.help(help));
+    }
+    Ok(failed.help("`gatewright status` lists them; name one as PIPELINE/ENVIRONMENT"))
 }
 
 /// All environments that `text` names, of the live definitions.
@@ -121,4 +147,33 @@ async fn numbered<T: Table>(
     };
     let head = store.head(id).await?.map(|seen| seen.value);
     Ok(head.filter(|head| head.number == Some(number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::example::Example;
+
+    #[tokio::test]
+    async fn an_environment_that_is_not_there_says_which_was_meant() {
+        let example = Example::waiting_for_approval().await;
+        let pipelines = ["pl-gps-001".parse().unwrap()];
+        let said = async |text: &str| {
+            let failed = unknown_environment(&example.store, &pipelines, text).await;
+            let failed = failed.unwrap();
+            (failed.what, failed.help.unwrap())
+        };
+        let near = said("pl-gps-001/prod").await.0;
+        assert!(
+            near.ends_with("\"pl-gps-001/prod\"; did you mean \"pl-gps-001/production\"?"),
+            "{near}"
+        );
+        let near = said("prod").await.0;
+        assert!(near.ends_with("did you mean \"production\"?"), "{near}");
+        let (_, help) = said("pl-gps-001").await;
+        assert_eq!(
+            help,
+            "it is a pipeline: name one of pl-gps-001/staging, pl-gps-001/production"
+        );
+    }
 }

@@ -67,9 +67,9 @@ pub struct Freeze {
     /// Again and again: "fri 16:00..mon 08:00" each week, "12-20..01-05" each year
     #[arg(long, value_name = "TIMES")]
     pub every: Option<String>,
-    /// The IANA time zone of --every
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    pub time_zone: String,
+    /// The IANA time zone of --every [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
     /// What becomes of deploys that are under way
     #[arg(long, value_enum, value_name = "WHAT", default_value = "finish")]
     pub running: Running,

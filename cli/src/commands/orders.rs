@@ -2,6 +2,7 @@
 //! and `orders`.
 
 mod place;
+mod target;
 mod times;
 
 use crate::args::{BreakGlass, Freeze, Halt, Hold, Orders, Running, Thaw, Unhold};
@@ -15,7 +16,7 @@ use gatewright_aws::table::Table;
 use gatewright_aws::{Clock, Store, SystemClock};
 use gatewright_domain::Timestamp;
 use gatewright_domain::control::{Controls, Halt as InForce};
-use gatewright_domain::order::{Given, Order, Runs, Target, UnderWay, place, verify};
+use gatewright_domain::order::{Given, Order, Runs, Target, UnderWay, binds, place, verify};
 use gatewright_views::text::{line, relative, utc};
 use serde_json::json;
 use std::path::Path;
@@ -50,7 +51,7 @@ async fn of_target(
     order: impl FnOnce(Target, String) -> Order,
 ) -> Result<Code, Failed> {
     let reach = reach(at).await?;
-    let of = target(&reach, &args.what).await?;
+    let of = target::of(&reach.store, &reach.pipelines(), &args.what).await?;
     let order = order(of, args.why.reason.clone());
     give(&reach, args.why.person.as_deref(), order, out).await
 }
@@ -200,19 +201,6 @@ pub(super) async fn give(
     Ok(Code::Done)
 }
 
-/// A release, a pipeline, or everything.
-async fn target(reach: &Reach, named: &str) -> Result<Target, Failed> {
-    if named == "all" {
-        return Ok(Target::All);
-    }
-    let pipelines = reach.pipelines();
-    if let Some(pipeline) = pipelines.iter().find(|p| p.as_str() == named) {
-        return Ok(Target::Pipeline(pipeline.clone()));
-    }
-    let head = lookup::release(&reach.store, &pipelines, named).await?;
-    Ok(Target::Release(head.release))
-}
-
 /// Lists what is in force and what was ordered.
 ///
 /// # Errors
@@ -316,9 +304,10 @@ pub fn in_force(controls: &Controls, now: Timestamp) -> Vec<String> {
             format!(", in force until {}", utc(interval.until))
         });
         told.push(format!(
-            "{} of {what}, {}{}: {} ({})",
+            "{} of {what}, {}{}{}: {} ({})",
             paint(HEAD, format!("freeze {}", freeze.number)),
             line(&freeze.times.to_string()),
+            binds(freeze.running, freeze.rollbacks),
             paint(WAITING, state),
             line(&freeze.said.reason),
             freeze.said.by

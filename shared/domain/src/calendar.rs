@@ -126,6 +126,40 @@ impl Times {
         Ok(around.into_iter().find(|interval| interval.holds(now)))
     }
 
+    /// That these times begin again at the moment at which they end, if they do:
+    /// they would hold always, which nobody who wrote two ends meant.
+    ///
+    /// # Errors
+    /// As [`Times::around`].
+    pub fn without_end(&self) -> Result<Option<String>, Unreadable> {
+        let endless = match self {
+            Self::Once { .. } => false,
+            Self::Weekly {
+                from_day,
+                from,
+                until_day,
+                until,
+                ..
+            } => {
+                weekday(from_day)? == weekday(until_day)?
+                    && time_of_day(from)? == time_of_day(until)?
+            }
+            Self::Yearly { from, to, .. } => {
+                let (first, last) = (month_and_day(from)?, month_and_day(to)?);
+                // A leap year and one that is none: either may be the shorter one.
+                [2023, 2024].into_iter().any(|year| {
+                    let next = day_of(year, last).and_then(|day| day.tomorrow().ok());
+                    next.is_some_and(|day| (day.month(), day.day()) == first)
+                })
+            }
+        };
+        Ok(endless.then(|| {
+            format!(
+                "\"{self}\" begins again when it ends, so it would never be over; leave time between its end and its next beginning, as \"fri 16:00..mon 08:00\" and \"12-20..01-05\" do, or say one end"
+            )
+        }))
+    }
+
     /// Whether it is over and never comes again.
     pub fn is_over(&self, now: Timestamp) -> bool {
         matches!(self, Self::Once { until, .. } if *until <= now)

@@ -371,8 +371,35 @@ mod tests {
         };
         assert_eq!(refused(blank), "say why: \"reason\" is empty");
         let past = refused(freeze("2026-11-21T09:00:00Z"));
-        assert_eq!(past, "the freeze would be over already");
-        let turned = refused(freeze("2026-11-20T09:00:00Z"));
-        assert_eq!(turned, "a freeze must end after it begins");
+        assert_eq!(
+            past,
+            "the freeze would be over already: 2026-11-21T09:00:00Z is past, as it is 2026-11-21T10:00:00Z; let it end later"
+        );
+        let past = refused(freeze("2026-11-20T09:00:00Z"));
+        assert!(past.starts_with("the freeze would be over already: 2026-11-20"));
+        let again = |times: Times| {
+            let mut order = freeze("2026-11-22T00:00:00Z");
+            if let Order::Freeze { times: known, .. } = &mut order {
+                *known = times;
+            }
+            order
+        };
+        let turned = Times::Once {
+            from: at("2026-11-23T00:00:00Z"),
+            until: at("2026-11-22T00:00:00Z"),
+        };
+        assert_eq!(
+            refused(again(turned)),
+            "a freeze must end after it begins: 2026-11-22T00:00:00Z is not after 2026-11-23T00:00:00Z"
+        );
+        let always = Times::Yearly {
+            from: "11-01".to_owned(),
+            to: "10-31".to_owned(),
+            time_zone: "UTC".to_owned(),
+        };
+        assert!(
+            refused(again(always))
+                .starts_with("\"each year 11-01 to 10-31 (UTC)\" begins again when it ends")
+        );
     }
 }

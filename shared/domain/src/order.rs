@@ -211,13 +211,16 @@ impl Order {
             return Ok(());
         };
         times.around(now).map_err(|error| error.to_string())?;
+        if let Some(why) = times.without_end().map_err(|error| error.to_string())? {
+            return Err(why);
+        }
         match times {
-            Times::Once { from, until } if until <= from => {
-                Err("a freeze must end after it begins".to_owned())
-            }
-            Times::Once { until, .. } if *until <= now => {
-                Err("the freeze would be over already".to_owned())
-            }
+            Times::Once { until, .. } if *until <= now => Err(format!(
+                "the freeze would be over already: {until:.0} is past, as it is {now:.0}; let it end later"
+            )),
+            Times::Once { from, until } if until <= from => Err(format!(
+                "a freeze must end after it begins: {until:.0} is not after {from:.0}"
+            )),
             Times::Once { .. } | Times::Weekly { .. } | Times::Yearly { .. } => Ok(()),
         }
     }
@@ -332,10 +335,12 @@ impl std::fmt::Display for Order {
                 pipeline,
                 environment,
                 times,
+                running,
+                rollbacks,
                 ..
             } => {
                 let place = place(pipeline.as_ref(), environment.as_ref());
-                write!(f, "froze {place}, {times}")
+                write!(f, "froze {place}, {times}{}", binds(*running, *rollbacks))
             }
             Self::Thaw { freeze, .. } => write!(f, "thawed freeze {freeze}"),
             Self::Lift {
@@ -356,6 +361,16 @@ impl std::fmt::Display for Order {
                 None => write!(f, "broke the glass for {release}"),
             },
         }
+    }
+}
+
+/// What a freeze binds beyond new deploys, for people: the end of a clause.
+pub fn binds(running: UnderWay, rollbacks: bool) -> &'static str {
+    match (running, rollbacks) {
+        (UnderWay::Finish, false) => "",
+        (UnderWay::Finish, true) => ", rollbacks too",
+        (UnderWay::Stop, false) => ", stopping deploys that are under way",
+        (UnderWay::Stop, true) => ", rollbacks too, stopping deploys that are under way",
     }
 }
 

@@ -40,6 +40,10 @@ fn a_freeze_is_for_a_time_until_a_time_or_again_and_again() {
     for (line, what) in [
         ("all|--reason|x", "until when?"),
         (
+            "all|--for|3d|--time-zone|Asia/Kolkata|--reason|x",
+            "--time-zone Asia/Kolkata belongs to --every alone",
+        ),
+        (
             "all|--until|friday|--reason|x",
             "--until \"friday\" is no time with a zone",
         ),
@@ -134,15 +138,32 @@ fn what_is_in_force_says_who_why_and_until_when() {
         rollbacks: false,
         reason: "sale".to_owned(),
     };
+    let stopping = Order::Freeze {
+        pipeline: Some("pl-gps-001".parse().unwrap()),
+        environment: None,
+        times: Times::Once {
+            from: now(),
+            until: "2026-11-24T10:00:00Z".parse().unwrap(),
+        },
+        running: UnderWay::Stop,
+        rollbacks: true,
+        reason: "fire".to_owned(),
+    };
+    assert_eq!(
+        stopping.to_string(),
+        "froze pl-gps-001, 2026-11-21T10:00:00Z until 2026-11-24T10:00:00Z, rollbacks too, stopping deploys that are under way"
+    );
     let halt = Order::Halt {
         of: Target::All,
         reason: "incident".to_owned(),
     };
     let (controls, _) = Controls::default().give(&by, freeze, now()).unwrap();
     let (controls, _) = controls.give(&by, halt, now()).unwrap();
+    let (controls, _) = controls.give(&by, stopping, now()).unwrap();
     assert_eq!(
         plain(&in_force(&controls, now()).join("\n")),
         "everything is halted by anna now: incident\n\
-         freeze 1 of every production, 2026-11-21T10:00:00Z until 2026-11-24T10:00:00Z, in force until 2026-11-24 10:00 UTC: sale (anna)\n"
+         freeze 1 of every production, 2026-11-21T10:00:00Z until 2026-11-24T10:00:00Z, in force until 2026-11-24 10:00 UTC: sale (anna)\n\
+         freeze 3 of pl-gps-001, 2026-11-21T10:00:00Z until 2026-11-24T10:00:00Z, rollbacks too, stopping deploys that are under way, in force until 2026-11-24 10:00 UTC: fire (anna)\n"
     );
 }

@@ -8,7 +8,12 @@ use gatewright_domain::{Timestamp, after};
 /// The times that the flags say.
 pub(super) fn of(args: &Freeze, now: Timestamp) -> Result<Times, Failed> {
     if let Some(every) = &args.every {
-        return again(every, &args.time_zone);
+        return again(every, args.time_zone.as_deref().unwrap_or("UTC"));
+    }
+    if let Some(zone) = &args.time_zone {
+        return Err(Failed::usage(format!("--time-zone {zone} belongs to --every alone")).help(
+            "--for counts hours wherever you are; --from and --until say their own zone: 2026-12-24T18:00:00+05:30",
+        ));
     }
     let from = match &args.from {
         Some(text) => moment("--from", text)?,

@@ -125,6 +125,34 @@ fn a_weekly_freeze_spans_the_weekend() {
 }
 
 #[test]
+fn times_that_begin_again_when_they_end_have_no_end() {
+    let endless = |times: &Times| times.without_end().unwrap().is_some();
+    for (from, until, expected) in [
+        (("fri", "16:00"), ("fri", "16:00"), true),
+        (("fri", "16:00"), ("fri", "15:59"), false),
+        (("fri", "16:00"), ("mon", "16:00"), false),
+    ] {
+        assert_eq!(endless(&weekly(from, until, "UTC")), expected, "{until:?}");
+    }
+    for (from, to, expected) in [
+        ("11-01", "10-31", true),
+        ("01-01", "12-31", true),
+        // All but one day in four years.
+        ("03-01", "02-28", true),
+        ("03-01", "02-29", true),
+        ("12-20", "12-20", false),
+        ("11-01", "10-30", false),
+    ] {
+        let times = Times::Yearly {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            time_zone: "UTC".to_owned(),
+        };
+        assert_eq!(endless(&times), expected, "{from}..{to}");
+    }
+}
+
+#[test]
 fn a_yearly_freeze_spans_new_year_and_knows_leap_days() {
     let yearly = |from: &str, to: &str| Times::Yearly {
         from: from.to_owned(),
