@@ -37,9 +37,11 @@ JSON of one release; with --watch, one such line a change:
       \"environment\"?, \"started_at\"?, \"ended_at\"?, \"notes\": [text], \"log\"?}]}
 JSON of an environment:
   {\"environments\": [{\"pipeline\", \"environment\", \"current\"?, \"approved_by\": [name], \"lock\", \"waiting\": [..], \"going_back\": [rollback],
-    \"controls\": {\"halts\", \"freezes\"}, \"window\": {\"is\": \"open\"|\"closed\"|\"unreadable\", ..}?, \"stays_back\": [..], \"last_rollback\"?}]}
+    \"controls\": {\"halts\", \"freezes\"}, \"window\": {\"is\": \"open\"|\"closed\"|\"unreadable\", ..}?, \"stays_back\": [..], \"last_rollback\"?,
+    \"halted\"?: [{\"release\", \"by\", \"at\", \"reason\"}]}]}
 JSON of the summary:
-  {\"pipelines\": [{\"pipeline\", \"version\"?, \"environments\": [{\"name\", \"current\"?, \"holder\"?, \"hold\"?,
+  {\"in_force\": {\"halts\": [..], \"freezes\": [..]},
+   \"pipelines\": [{\"pipeline\", \"version\"?, \"environments\": [{\"name\", \"current\"?, \"holder\"?, \"hold\"?,
     \"doubts\"?, \"queue\": [..], \"going_back\"?: [rollback]}],
     \"releases\": [head]}]}
   rollback: {\"release\", \"title\", \"environment\", \"to\"?, \"to_title\"?, \"by\"?, \"why\"?, \"since\", \"now\"?}: one by hand

@@ -8,16 +8,17 @@ use crate::connect::Reach;
 use crate::error::{Code, Failed};
 use crate::out::Out;
 use crate::progress::{Stage, State, headline, stages};
-use crate::story::{Story, Waits};
+use crate::story::Story;
 use crate::style::{HEAD, paint};
 use by_hand::{ByHand, by_hand};
 use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_aws::{Clock, SystemClock};
 use gatewright_domain::decide::Obstacle;
+use gatewright_domain::lock::Holder;
 use gatewright_domain::release::{Head, StageRecord, Status, last_attempts};
 use gatewright_domain::text::spoken;
-use gatewright_domain::{EnvironmentName, Timestamp};
+use gatewright_domain::{EnvironmentName, ReleaseId, Timestamp};
 use gatewright_views::Asked;
 use gatewright_views::text::{line, listed, relative};
 use gatewright_views::words;
@@ -203,24 +204,62 @@ async fn queued<T: Table>(
     let Some(waits) = story.waits_for() else {
         return Ok(Explained::default());
     };
-    let Waits {
-        environment,
-        because,
-        ..
-    } = waits;
+    let environment = waits.environment;
+    let (lock, _) = store.lock(&story.head.pipeline, environment).await?;
+    let (because, gone) = as_of_now(waits.because, lock.holder.as_ref(), &story.head.release);
     let mut explained = Explained::default();
-    explained.why.push(format!(
-        "It waits for {environment}: {}.",
-        words::obstacles(because)
-    ));
+    let mut why = match because.as_slice() {
+        [] => format!("It waits for {environment}."),
+        left => format!("It waits for {environment}: {}.", words::obstacles(left)),
+    };
+    if let Some(gone) = gone {
+        why.push_str(&format!(
+            " When that was recorded, release {gone} changed it; that is over, and the release is looked at again within minutes."
+        ));
+    }
+    explained.why.push(why);
     let early = waits.too_early.map(|early| format!("{early}."));
     explained.why.extend(early);
-    for obstacle in because {
-        explained
-            .helps
-            .extend(passes(store, story, environment, obstacle, now).await?);
+    for obstacle in &because {
+        let passes = passes(
+            store,
+            story,
+            environment,
+            obstacle,
+            lock.holder.as_ref(),
+            now,
+        );
+        explained.helps.extend(passes.await?);
     }
     Ok(explained)
+}
+
+/// What was recorded to stand in the way, with the release that has the environment
+/// now; and the one that had it, where nobody has.
+fn as_of_now<'a>(
+    because: &'a [Obstacle],
+    holder: Option<&Holder>,
+    me: &ReleaseId,
+) -> (Vec<Obstacle>, Option<&'a ReleaseId>) {
+    let (mut left, mut gone) = (Vec::new(), None);
+    for obstacle in because {
+        match (obstacle, holder.filter(|holder| &holder.release != me)) {
+            (Obstacle::Lock { .. }, Some(now)) => left.push(Obstacle::Lock {
+                holder: now.release.clone(),
+            }),
+            (Obstacle::Lock { holder }, None) => gone = Some(holder),
+            (
+                Obstacle::Queue { .. }
+                | Obstacle::Hold { .. }
+                | Obstacle::Doubt { .. }
+                | Obstacle::Freeze { .. }
+                | Obstacle::Window { .. }
+                | Obstacle::Soak { .. },
+                _,
+            ) => left.push(obstacle.clone()),
+        }
+    }
+    (left, gone)
 }
 
 /// What gets a release past an obstacle.
@@ -229,6 +268,7 @@ async fn passes<T: Table>(
     story: &Story,
     environment: &EnvironmentName,
     obstacle: &Obstacle,
+    held: Option<&Holder>,
     now: Timestamp,
 ) -> Result<Option<String>, Failed> {
     let (pipeline, me) = (&story.head.pipeline, &story.head.release);
@@ -242,8 +282,7 @@ async fn passes<T: Table>(
             let at = head
                 .and_then(|h| h.stage)
                 .map_or_else(String::new, |s| format!(", now in “{}”", line(s.as_str())));
-            let (lock, _) = store.lock(pipeline, environment).await?;
-            let since = lock.holder.map_or(now, |holder| holder.since);
+            let since = held.map_or(now, |holder| holder.since);
             let held = spoken(now.as_second().saturating_sub(since.as_second()));
             format!("{title} has it for {held}{at}: gatewright explain {holder}")
         }
@@ -309,8 +348,10 @@ mod tests {
     use super::*;
     use crate::commands::example::Example;
     use gatewright_domain::decide::halt_in_force;
+    use gatewright_domain::lock::Lock;
     use gatewright_domain::order::{Order, Target};
     use gatewright_domain::trigger::Cause;
+    use gatewright_fakes::MemoryTable;
 
     async fn said_of(example: &Example) -> Explained {
         let story = example.story().await;
@@ -376,6 +417,37 @@ mod tests {
     async fn a_denied_gate_says_what_was_measured() {
         let example = Example::low_coverage().await;
         insta::assert_snapshot!(both(&said_of(&example).await));
+    }
+
+    #[tokio::test]
+    async fn who_has_the_environment_is_who_has_it_now() {
+        let example = Example::queued_for_staging().await;
+        let (pipeline, staging) = ("pl-gps-001".parse().unwrap(), "staging".parse().unwrap());
+        let (lock, rev) = example.store.lock(&pipeline, &staging).await.unwrap();
+        let free = Lock {
+            holder: None,
+            ..lock
+        };
+        let write = Store::<MemoryTable>::lock_write(&free, rev).unwrap();
+        example.store.table().write(vec![write]).await.unwrap();
+        let said = said_of(&example).await;
+        assert_eq!(
+            said.why,
+            [
+                "It waits for staging. When that was recorded, release cp-1 changed it; that is over, and the release is looked at again within minutes."
+            ]
+        );
+        assert!(said.helps.is_empty(), "{said:?}");
+        let (lock, rev) = example.store.lock(&pipeline, &staging).await.unwrap();
+        let taken = lock.taken(&"cp-9".parse().unwrap(), example.now(), 3_600);
+        let write = Store::<MemoryTable>::lock_write(&taken.unwrap(), rev).unwrap();
+        example.store.table().write(vec![write]).await.unwrap();
+        let said = said_of(&example).await;
+        assert_eq!(
+            said.why,
+            ["It waits for staging: release cp-9 changes it now."]
+        );
+        assert_eq!(said.helps, ["cp-9 has it for 0 s: gatewright explain cp-9"]);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod place;
 
+use super::orders;
 use crate::args::Status as Args;
 use crate::connect::{Reach, reach};
 use crate::error::{Code, Failed};
@@ -39,10 +40,14 @@ pub async fn run(args: &Args, at: Option<&Path>, out: &Out) -> Result<Code, Fail
     let Some(named) = &args.release else {
         let now = SystemClock.now();
         let summary = summary(&reach.store, &reach.pipelines(), now).await?;
+        let controls = reach.store.controls().await?.controls.at(now);
         if out.json {
-            out.json(&json!({ "pipelines": summary }));
+            let in_force = json!({ "halts": controls.halts, "freezes": controls.freezes });
+            out.json(&json!({ "in_force": in_force, "pipelines": summary }));
         } else {
-            told(&summary, now).iter().for_each(|line| out.line(line));
+            let in_force = orders::in_force(&controls, now);
+            let told = in_force.into_iter().chain(told(&summary, now));
+            told.for_each(|line| out.line(line));
         }
         return Ok(Code::Done);
     };
@@ -344,9 +349,13 @@ fn recent(releases: &[Head], now: Timestamp) -> Vec<String> {
             .stage
             .as_ref()
             .map_or_else(String::new, |s| line(s.as_str()));
+        let halted = head.halted.as_ref().filter(|_| !head.status.has_ended());
+        let halted = halted.map_or_else(String::new, |said| {
+            paint(BAD, format!("  halted by {}", said.by))
+        });
         let when = relative(now, head.started_at);
         let text = format!(
-            "  {}  {}{word}  {when:>16}  {took:>11}  {trigger}  {}",
+            "  {}  {}{word}  {when:>16}  {took:>11}  {trigger}  {}{halted}",
             padded(title, width),
             status(head.status),
             paint(SOFT, stage)

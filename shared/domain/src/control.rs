@@ -130,6 +130,15 @@ impl Controls {
             .find(|halt| halt.pipeline.as_ref().is_none_or(|p| p == pipeline))
     }
 
+    /// What is in force at this moment: without the freezes whose time is not now.
+    /// One whose times do not read stays, as nobody knows.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        self.freezes
+            .retain(|freeze| !matches!(freeze.times.holding(now), Ok(None)));
+        self
+    }
+
     /// The freezes in force of an environment, for a release or a rollback.
     ///
     /// # Errors
@@ -349,6 +358,17 @@ mod tests {
         assert!(frozen.give(&by(), thaw(7), now()).is_err());
         let (thawed, _) = frozen.give(&by(), thaw(1), now()).unwrap();
         assert!(thawed.freezes.is_empty());
+    }
+
+    #[test]
+    fn a_freeze_whose_time_is_to_come_is_not_in_force_yet() {
+        let (frozen, _) = Controls::default()
+            .give(&by(), freeze("2026-11-22T00:00:00Z"), now())
+            .unwrap();
+        let (all, _) = frozen.give(&by(), halt(Target::All), now()).unwrap();
+        assert_eq!(all.clone().at(now()), all);
+        let before = all.at(at("2026-11-20T00:00:00Z"));
+        assert_eq!((before.halts.len(), before.freezes.len()), (1, 0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use gatewright_aws::Store;
 use gatewright_aws::table::Table;
 use gatewright_domain::approval::Choice;
 use gatewright_domain::calendar::{Opening, opening};
-use gatewright_domain::control::Controls;
+use gatewright_domain::control::{Controls, Said};
 use gatewright_domain::lock::{Lock, Waiting, in_turn};
 use gatewright_domain::pipeline::Environment;
 use gatewright_domain::release::Deployment;
@@ -35,12 +35,23 @@ pub struct Place {
     going_back: Vec<GoingBack>,
     /// The halts and freezes that are about it.
     controls: Controls,
+    /// Which of those who have it or wait for it are halted themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    halted: Vec<HaltedHere>,
     /// What its windows say now.
     window: Option<WindowNow>,
     stays_back: Vec<TakenBack>,
     last_rollback: Option<RolledBack>,
     #[serde(skip)]
     titles: BTreeMap<ReleaseId, String>,
+}
+
+/// A release that is halted itself.
+#[derive(Debug, Serialize)]
+struct HaltedHere {
+    release: ReleaseId,
+    #[serde(flatten)]
+    said: Said,
 }
 
 /// What an environment's windows say.
@@ -83,6 +94,7 @@ impl Place {
             window: declared.as_ref().and_then(|d| window(d, now)),
             stays_back: back.filter(TakenBack::is_active).collect(),
             last_rollback: rollbacks.into_iter().next().map(|seen| seen.value),
+            halted: Vec::new(),
             titles: BTreeMap::new(),
             pipeline: pipeline.clone(),
             environment: environment.clone(),
@@ -91,10 +103,16 @@ impl Place {
         let doubts = place.lock.doubts.iter().map(|doubt| &doubt.release);
         let who = holder.into_iter().chain(doubts);
         let known = involved(place.lock.holder.as_ref(), &place.waiting);
-        place.going_back = under_way(store, pipeline, known, now).await?;
+        place.going_back = under_way(store, pipeline, known.clone(), now).await?;
         place
             .going_back
             .retain(|back| &back.environment == environment);
+        for release in known {
+            let said = store.head(&release).await?.and_then(|h| h.value.halted);
+            place
+                .halted
+                .extend(said.map(|said| HaltedHere { release, said }));
+        }
         place.titles = titles(store, who, place.current.as_ref(), &place.waiting).await?;
         Ok(place)
     }
@@ -147,6 +165,15 @@ impl Place {
                 order,
                 format!("{}, for {waits}", self.title(&waiting.release)),
             ));
+        }
+        for HaltedHere { release, said } in &self.halted {
+            let text = format!(
+                "{} by {}: {}",
+                self.title(release),
+                said.by,
+                line(&said.reason)
+            );
+            rows.push(("halted", paint(BAD, text)));
         }
         let window = match &self.window {
             None => paint(SOFT, "none: at any time"),

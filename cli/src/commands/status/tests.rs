@@ -81,6 +81,26 @@ async fn what_was_brought_back_is_named_by_its_own_release() {
 }
 
 #[tokio::test]
+async fn a_halted_release_is_seen_where_it_waits_and_in_the_summary() {
+    let example = Example::queued_for_staging().await;
+    example.halted().await;
+    let (pipeline, staging) = ("pl-gps-001".parse().unwrap(), "staging".parse().unwrap());
+    let place = Place::read(&example.store, &pipeline, &staging, example.now()).await;
+    let place = place.unwrap();
+    let screen = plain(&place.lines(example.now()).join("\n"));
+    let said = "halted       pl-gps-001#2 by anna: errors";
+    assert!(screen.contains(said), "{screen}");
+    let json = serde_json::to_value(&place).unwrap();
+    assert_eq!(json["halted"][0]["release"], "cp-2");
+    assert_eq!(json["halted"][0]["by"], "anna");
+    let all = summary(&example.store, &[pipeline], example.now())
+        .await
+        .unwrap();
+    let all = plain(&told(&all, example.now()).join("\n"));
+    assert_eq!(all.matches("halted by anna").count(), 1, "{all}");
+}
+
+#[tokio::test]
 async fn one_release_ends_with_what_helps() {
     let example = Example::low_coverage().await;
     let told = plain(&one(&example.story().await, example.now()).join("\n"));
