@@ -31,7 +31,7 @@ JSON of one release; with --watch, one such line a change:
   {\"title\", \"release\", \"pipeline\", \"number\"?, \"status\": \"running\"|\"succeeded\"|\"failed-clean\"|\"failed-dirty\",
     \"commit\"?, \"ref\"?, \"author\"?, \"started_at\", \"ended_at\"?, \"stage\"?, \"failure\": {\"stage\"?, \"error\", \"cause\"}?,
     \"halted\": {\"of\", \"by\", \"at\", \"reason\"}?,
-    \"flags\": [{\"environment\", \"title\", \"commit\", \"same\"?, \"why\"}],
+    \"flags\": [{\"environment\", \"title\", \"commit\", \"same\"?, \"tagged\"?, \"why\"}],
     \"waits_for\": {\"environment\", \"because\": [{\"kind\", ..}], \"given_up\"?}?,
     \"stages\": [{\"name\", \"state\": \"ahead\"|\"running\"|\"waiting\"|\"passed\"|\"failed\"|\"not-reached\", \"attempt\",
       \"environment\"?, \"started_at\"?, \"ended_at\"?, \"notes\": [text], \"log\"?}]}

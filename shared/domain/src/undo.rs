@@ -153,7 +153,7 @@ pub struct Resolution {
 }
 
 /// Something that people should know before they let a release through: as far
-/// as its branch tells, it contains what was taken back.
+/// as its ref tells, it contains what was taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flag {
     /// The environment that it was taken back from.
@@ -165,6 +165,9 @@ pub struct Flag {
     /// Whether this release is of that very commit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub same: bool,
+    /// Whether one of the two is of a tag, so that they may be of two branches.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tagged: bool,
     /// Why it was taken back.
     pub why: String,
 }
@@ -182,8 +185,13 @@ impl Flag {
         if self.same {
             return format!("is of commit {commit}, taken back from {environment} as {title}");
         }
+        let or = if self.tagged {
+            " or is on another branch"
+        } else {
+            ""
+        };
         format!(
-            "contains {title} (commit {commit}), taken back from {environment}, unless it was reverted"
+            "contains {title} (commit {commit}), taken back from {environment}, unless it was reverted{or}"
         )
     }
 }
@@ -237,8 +245,32 @@ pub enum Standing {
     },
 }
 
-/// Whether two releases are of the same branch, as far as a newer one of it can
-/// be expected to contain the older.
-pub(crate) fn same_line(one: &str, other: &str) -> bool {
-    one == other && matches!(Ref::parse(one), Some(Ref::Branch(_)))
+/// How much the refs of two releases tell of whether the newer one contains the
+/// older.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// They are of one branch.
+    Same,
+    /// One is of a tag, which may be of any branch.
+    Perhaps,
+    /// Nothing says so.
+    Other,
+}
+
+/// What the refs of two releases that went, or go, to one environment tell. What is
+/// protected gets releases and not everybody's branches, so a tag and a branch that
+/// both go there are likely of one line; elsewhere, most branches are not in a tag.
+pub(crate) fn line(one: &str, other: &str, protected: bool) -> Line {
+    let (Some(one), Some(other)) = (Ref::parse(one), Ref::parse(other)) else {
+        return Line::Other;
+    };
+    match (one, other) {
+        (Ref::Branch(one), Ref::Branch(other)) if one == other => Line::Same,
+        (Ref::Tag(_), Ref::Tag(_)) => Line::Perhaps,
+        (Ref::Tag(_), Ref::Branch(_)) | (Ref::Branch(_), Ref::Tag(_)) if protected => Line::Perhaps,
+        (
+            Ref::Branch(_) | Ref::Tag(_) | Ref::Pull(_),
+            Ref::Branch(_) | Ref::Tag(_) | Ref::Pull(_),
+        ) => Line::Other,
+    }
 }

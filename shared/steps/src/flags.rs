@@ -36,7 +36,9 @@ pub async fn flags<T: Table>(
     for environment in environments {
         let taken_back = store.all_taken_back(&definition.id, environment).await?;
         let taken_back: Vec<_> = taken_back.into_iter().map(|seen| seen.value).collect();
-        found.extend(decide::undo::flags(&taken_back, head));
+        let known = definition.environments.get(environment);
+        let protected = known.is_none_or(|environment| environment.protected);
+        found.extend(decide::undo::flags(&taken_back, head, protected));
     }
     Ok(found)
 }

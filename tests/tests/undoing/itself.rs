@@ -147,7 +147,7 @@ async fn newer_commits_of_the_branch_are_flagged_until_it_is_lifted() {
     assert!(flag.told().contains("unless it was reverted"));
     let facts = place.world.facts("next").await;
     assert_eq!(facts[..2], ["release-admitted", "flagged"]);
-    // Another branch does not contain it, as far as anybody knows.
+    // A tag may be of another branch, and this environment is not protected.
     let mut elsewhere = place.input(&commit('4'));
     let reference = elsewhere["ref"].as_str().unwrap().to_owned();
     let tag = json!(format!("{reference}-2").replace("refs/heads/", "refs/tags/"));
@@ -158,6 +158,22 @@ async fn newer_commits_of_the_branch_are_flagged_until_it_is_lifted() {
     place.lift("bad").await.unwrap();
     place.release(&[("later", '5')]).await;
     assert!(place.world.head("later").await.flags.is_empty());
+}
+
+#[tokio::test]
+async fn a_tag_is_flagged_after_a_branch_in_what_is_protected() {
+    let mut place = gps().await;
+    place.release(&[("one", '1'), ("two", '2')]).await;
+    assert_eq!(place.roll_back("back", json!({})).await, done());
+    let mut tag = place.input(&commit('3'));
+    tag["ref"] = json!("refs/tags/v1.4.3");
+    let _ = place.world.release("three", tag).await;
+    let flags = place.world.head("three").await.flags;
+    let [flag] = &flags[..] else {
+        panic!("one flag: {flags:?}");
+    };
+    assert_eq!(flag.environment.as_str(), "production");
+    assert!(flag.told().ends_with("or is on another branch"));
 }
 
 #[tokio::test]

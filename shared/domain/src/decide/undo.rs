@@ -10,7 +10,7 @@ use crate::people::Directory;
 use crate::pipeline::{Definition, Migration};
 use crate::release::{Deployment, Head, StageRecord, StageStatus, digest_of, last_attempts};
 use crate::trigger::TriggerInput;
-use crate::undo::{Flag, Outcome, Standing, TakenBack, Target, WaysBack, same_line};
+use crate::undo::{Flag, Line, Outcome, Standing, TakenBack, Target, WaysBack, line};
 use std::collections::BTreeSet;
 
 /// Why something is not done: under which name, and why.
@@ -323,29 +323,28 @@ pub fn undoes_itself(
 }
 
 /// What people should know about a release: what was taken back from an
-/// environment of its route and, as far as its branch tells, is in it; also when
-/// it is its own version.
-pub fn flags(taken_back: &[TakenBack], head: &Head) -> Vec<Flag> {
+/// environment of its route, `protected` or not, and, as far as its ref tells, is in
+/// it; also when it is its own version.
+pub fn flags(taken_back: &[TakenBack], head: &Head, protected: bool) -> Vec<Flag> {
     let (Some(trigger), number) = (&head.trigger, head.number.unwrap_or(u64::MAX)) else {
         return Vec::new();
     };
-    let contained = |back: &&TakenBack| {
+    let active = taken_back.iter().filter(|back| back.is_active());
+    let flagged = active.filter_map(|back| {
         let older = back.number.is_none_or(|older| older < number);
         let same = back.commit == trigger.commit;
-        let contains = older && (same || same_line(&back.reference, &trigger.reference));
-        back.is_active() && (contains || back.release == head.release)
-    };
-    taken_back
-        .iter()
-        .filter(contained)
-        .map(|back| Flag {
+        let line = line(&back.reference, &trigger.reference, protected);
+        let contains = older && (same || line != Line::Other);
+        (contains || back.release == head.release).then(|| Flag {
             environment: back.environment.clone(),
             title: back.title.clone(),
             commit: back.commit.clone(),
-            same: back.commit == trigger.commit,
+            same,
+            tagged: !same && line == Line::Perhaps,
             why: back.why.clone(),
         })
-        .collect()
+    });
+    flagged.collect()
 }
 
 /// Whether the requester is of a group that may bring the environment back. A

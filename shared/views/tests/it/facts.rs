@@ -125,6 +125,7 @@ pub fn facts(text: &str) -> Vec<Fact> {
                 title: text.to_owned(),
                 commit: "b".repeat(40).parse().unwrap(),
                 same: false,
+                tagged: false,
                 why: text.to_owned(),
             },
         },

@@ -250,6 +250,7 @@ fn head(definition: &Definition, message: &str, author: &str) -> Head {
             title: "gps#141".to_owned(),
             commit: "b".repeat(40).parse().unwrap(),
             same: false,
+            tagged: false,
             why: message.to_owned(),
         }],
         input: Digest::of_bytes(b"input"),

@@ -210,6 +210,53 @@ fn a_migration_lies_between_unless_it_never_ran_or_is_the_targets_own() {
     assert_eq!(judged(&seen, &input), Ok(release(1)));
 }
 
+/// How a release of `reference` is flagged in a `protected` environment or not,
+/// after one of `taken` was taken back there: not at all, or in these words.
+fn flagged(taken: &str, reference: &str, protected: bool) -> Option<String> {
+    let reference = reference.to_owned();
+    let trigger = TriggerInput {
+        reference,
+        ..asked(None)
+    };
+    let head: Head = serde_json::from_value(serde_json::json!({
+        "release": "r2", "pipeline": "shop", "version": artifact(0).digest, "number": 2,
+        "trigger": trigger, "input": artifact(0).digest, "execution": "arn:x",
+        "started_at": at(0), "status": "running", "stage": null, "failure": null,
+        "ended_at": null, "last_seq": 0, "last_hash": null,
+    }))
+    .unwrap();
+    let taken = TakenBack {
+        reference: taken.to_owned(),
+        ..back(1, false)
+    };
+    let told = flags(&[taken], &head, protected).pop()?.told();
+    Some(told.split_once("production, ").unwrap().1.to_owned())
+}
+
+#[test]
+fn a_newer_release_is_flagged_as_far_as_its_ref_tells() {
+    let (main, topic) = ("refs/heads/main", "refs/heads/topic/x");
+    let (v1, v2) = ("refs/tags/v1.0.0", "refs/tags/v1.0.1");
+    let (surely, perhaps) = (
+        "unless it was reverted",
+        "unless it was reverted or is on another branch",
+    );
+    for (taken, reference, protected, expected) in [
+        (main, main, false, Some(surely)),
+        (main, topic, true, None),
+        (v1, v2, false, Some(perhaps)),
+        (v1, main, true, Some(perhaps)),
+        (main, v1, true, Some(perhaps)),
+        // Where everybody's branches go, most of them are in no tag.
+        (topic, v1, false, None),
+        (v1, topic, false, None),
+        ("refs/pull/7/head", v1, true, None),
+    ] {
+        let told = flagged(taken, reference, protected);
+        assert_eq!(told.as_deref(), expected, "{taken} {reference} {protected}");
+    }
+}
+
 #[test]
 fn only_the_very_digest_stays_back_and_only_until_it_is_lifted() {
     let digest = artifact(2).digest;
