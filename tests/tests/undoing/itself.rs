@@ -167,6 +167,7 @@ async fn a_tag_is_flagged_after_a_branch_in_what_is_protected() {
     assert_eq!(place.roll_back("back", json!({})).await, done());
     let mut tag = place.input(&commit('3'));
     tag["ref"] = json!("refs/tags/v1.4.3");
+    place.world.switch(place.definition.clone()).await;
     let _ = place.world.release("three", tag).await;
     let flags = place.world.head("three").await.flags;
     let [flag] = &flags[..] else {
