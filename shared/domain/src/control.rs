@@ -180,11 +180,55 @@ impl Controls {
         let last = (self.last_seq, self.last_hash.as_ref());
         let given = Given::next(last, now, by, order).map_err(|error| error.to_string())?;
         let mut next = self.clone();
-        next.freezes.retain(|freeze| !freeze.times.is_over(now));
-        next.apply(&given)?;
-        next.last_seq = given.seq;
-        next.last_hash = Some(given.hash.clone());
+        next.follow(&given)?;
         Ok((next, given))
+    }
+
+    /// What these orders, from the first one on, put in force.
+    ///
+    /// # Errors
+    /// A sentence about the first order that could not have been given.
+    pub fn ordered(orders: &[Given]) -> Result<Self, String> {
+        let mut controls = Self::default();
+        for given in orders {
+            let follows = controls.follow(given);
+            follows.map_err(|why| format!("order {} could not be given: {why}", given.seq))?;
+        }
+        Ok(controls)
+    }
+
+    /// Whether what is in force is what the orders, from the first one on, put in
+    /// force. Later orders than the last that is in force are not looked at.
+    ///
+    /// # Errors
+    /// A sentence about what differs.
+    pub fn verify(&self, orders: &[Given]) -> Result<(), String> {
+        let known = orders.partition_point(|given| given.seq <= self.last_seq);
+        let ordered = Self::ordered(&orders[..known])?;
+        if ordered.last_hash != self.last_hash {
+            return Err("the last orders are missing".to_owned());
+        }
+        let halt = |halt: &Halt| format!("the halt of {}", place(halt.pipeline.as_ref(), None));
+        let freeze = |freeze: &Freeze| format!("freeze {}", freeze.number);
+        let extra = beyond(&self.halts, &ordered.halts).map(halt);
+        let extra = extra.or_else(|| beyond(&self.freezes, &ordered.freezes).map(freeze));
+        let missing = beyond(&ordered.halts, &self.halts).map(halt);
+        let missing = missing.or_else(|| beyond(&ordered.freezes, &self.freezes).map(freeze));
+        match (extra, missing) {
+            (None, None) => Ok(()),
+            (Some(extra), _) => Err(format!("{extra} is in force, and not as it was ordered")),
+            (None, Some(missing)) => Err(format!("{missing} was ordered and is not in force")),
+        }
+    }
+
+    /// Takes over what an order that was given changes.
+    fn follow(&mut self, given: &Given) -> Result<(), String> {
+        self.freezes
+            .retain(|freeze| !freeze.times.is_over(given.at));
+        self.apply(given)?;
+        self.last_seq = given.seq;
+        self.last_hash = Some(given.hash.clone());
+        Ok(())
     }
 
     fn apply(&mut self, given: &Given) -> Result<(), String> {
@@ -253,6 +297,11 @@ impl Controls {
             | Order::BreakGlass { .. } => Ok(()),
         }
     }
+}
+
+/// The first of these that is not among the others.
+fn beyond<'a, V: PartialEq>(these: &'a [V], others: &[V]) -> Option<&'a V> {
+    these.iter().find(|one| !others.contains(one))
 }
 
 /// The pipeline, or everything, that a halt is about; nothing for a release.

@@ -271,4 +271,6 @@ async fn orders_are_a_ledger_that_can_be_verified() {
     given.reverse();
     assert_eq!(given.len(), 3, "what was refused was not given");
     assert_eq!(gatewright_domain::order::verify(&given), Ok(()));
+    let in_force = world.store.controls().await.unwrap().controls;
+    assert_eq!(in_force.verify(&given), Ok(()));
 }

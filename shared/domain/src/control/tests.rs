@@ -153,3 +153,50 @@ fn an_order_without_a_reason_or_in_the_past_is_none() {
             .starts_with("\"each year 11-01 to 10-31 (UTC)\" begins again when it ends")
     );
 }
+
+#[test]
+fn what_is_in_force_is_what_was_ordered_or_what_differs_is_said() {
+    let mut orders = Vec::new();
+    let mut controls = Controls::default();
+    for order in [
+        halt(Target::Pipeline(pipeline())),
+        freeze("2026-11-21T11:00:00Z"),
+        freeze("2026-11-22T00:00:00Z"),
+        halt(Target::Release("cp-1".parse().unwrap())),
+    ] {
+        let (next, given) = controls.give(&by(), order, now()).unwrap();
+        controls = next;
+        orders.push(given);
+    }
+    assert_eq!(controls.verify(&orders), Ok(()));
+    // A freeze that is over goes with the next order, in both.
+    let later = at("2026-11-21T12:00:00Z");
+    let (next, given) = controls.give(&by(), halt(Target::All), later).unwrap();
+    orders.push(given);
+    assert_eq!(next.freezes.len(), 1);
+    assert_eq!(next.verify(&orders), Ok(()));
+    // An order that came after the controls were read is not looked at.
+    assert_eq!(controls.verify(&orders), Ok(()));
+
+    let altered = |change: fn(&mut Controls)| {
+        let mut altered = next.clone();
+        change(&mut altered);
+        altered.verify(&orders).unwrap_err()
+    };
+    assert_eq!(
+        altered(|c| c.halts[1].said.reason = "forged".to_owned()),
+        "the halt of everything is in force, and not as it was ordered"
+    );
+    assert_eq!(
+        altered(|c| c.halts.clear()),
+        "the halt of pl-gps-001 was ordered and is not in force"
+    );
+    assert_eq!(
+        altered(|c| c.freezes.clear()),
+        "freeze 3 was ordered and is not in force"
+    );
+    assert_eq!(
+        altered(|c| c.last_hash = None),
+        "the last orders are missing"
+    );
+}
