@@ -8,9 +8,10 @@ async fn who_waits_too_long_is_given_up_with_all_reasons() {
     let held = json!({ "order": "hold", "pipeline": "pl-gps-001", "environment": "production", "reason": "load test" });
     world.ordered("yuki", held.clone()).await;
     assert_eq!(world.order("yuki", held).await.0, 400, "held already");
-    let forever = json!({ "comes": "weekly", "from_day": "mon", "from": "00:00", "until_day": "mon", "until": "00:00", "time_zone": "UTC" });
+    let now = world.clock.now();
+    let long = json!({ "comes": "once", "from": now, "until": after(now, 3 * 86_400) });
     world
-        .ordered("yuki", freeze(&world, json!({ "times": forever })))
+        .ordered("yuki", freeze(&world, json!({ "times": long })))
         .await;
     let mut run = Run::start(&world, "first", World::push());
     assert_eq!(drive(&world, &mut run).await, waits(PRODUCTION));
